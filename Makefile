@@ -1,0 +1,56 @@
+# Every target does its own set-up. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What compiling a module for a Debian 12 kernel needs.
+TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyring
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.DEFAULT_GOAL := help
+.PHONY: help setup toolchain demo test check loader builder dist lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/ready ## make .venv with everything
+
+$(VENV)/ready: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@scripts/system-packages git
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+toolchain:
+	@scripts/system-packages $(TOOLCHAIN)
+
+demo: setup toolchain dist ## show the whole loop for real; KERNEL=release picks the kernel
+	$(BIN)/python -m demo $(if $(KERNEL),--kernel '$(KERNEL)')
+
+test: setup toolchain dist ## run the tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+check: setup ## lint, types, workflows
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	scripts/lint-workflows
+
+dist: loader builder
+
+loader: setup ## build dist/driver-loader.pyz
+	$(BIN)/python scripts/zipapp.py driver-loader
+
+builder: setup ## build dist/driver-builder.pyz
+	$(BIN)/python scripts/zipapp.py driver-builder
+
+lock: setup ## renew the lock files from pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock pyproject.toml
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,60 @@
+"""``make demo``: show the whole loop, print what happened, leave nothing running."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from demo.kernels import NoSuchKernel, choose
+from demo.show import Show
+from demo.steps import Loop, Unexpected
+from demo.world import open_world
+from kmodbot.kernels import InvalidInput
+from kmodbot.pipeline.errors import BuildError
+
+
+def main() -> int:
+    """Run the demo; return 0 only when every step ended as it must."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument(
+        "--kernel",
+        metavar="RELEASE",
+        help="kernel release of the first node, one that Debian lists "
+        "(default: the newest 6.1 of Debian 12)",
+    )
+    show = Show()
+    try:
+        asyncio.run(_demo(show, parser.parse_args().kernel))
+    except (InvalidInput, NoSuchKernel) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except (BuildError, RuntimeError, Unexpected) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    show.table()
+    return 0
+
+
+async def _demo(show: Show, release: str | None) -> None:
+    show.line("demo", "asking Debian which kernels it has headers for")
+    first, second = await asyncio.to_thread(choose, release)
+    show.line("demo", f"the first node runs {first.release}, the fleet {second.release}")
+    with tempfile.TemporaryDirectory(prefix="kmodbot-demo-") as directory:
+        async with open_world(show, Path(directory)) as world:
+            loop = Loop(world, show, first, second)
+            await loop.sandbox()
+            await loop.bot()
+            await loop.build()
+            await loop.package()
+            await loop.pull_request()
+            await loop.merge()
+            await loop.fleet()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

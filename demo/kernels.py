@@ -1,0 +1,66 @@
+"""Which kernels the demo is about: real ones, whose headers Debian has today."""
+
+from __future__ import annotations
+
+import os
+import platform
+from itertools import takewhile
+from pathlib import Path
+
+from kmodbot.kernels import Kernel, parse_architecture
+from kmodbot.pipeline.headers import CHAINS
+from kmodbot.pipeline.headers.debian import DebianSuites
+
+# Kept between demos; the builder's own cache.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmodbot"
+
+
+class NoSuchKernel(Exception):
+    """Debian does not list the kernel; the message says which ones it does."""
+
+
+def choose(release: str | None) -> tuple[Kernel, Kernel]:
+    """Return the kernel of the first node and another one for the fifty.
+
+    Raises:
+        NoSuchKernel: ``release`` is not one that Debian lists.
+        InvalidInput: ``release`` is no Debian kernel release for this machine.
+
+    """
+    architecture = parse_architecture(platform.machine())
+    distro_version = "12"
+    if release is not None:
+        asked = Kernel.parse(distribution="debian", architecture=architecture, release=release)
+        distro_version = asked.distro_version
+    listed = _listed(distro_version, architecture)
+    first = release or next(name for name in reversed(listed) if name.startswith("6.1."))
+    if first not in listed:
+        raise NoSuchKernel(f"Debian {distro_version} lists no {first}; it has {', '.join(listed)}")
+    # The nearest neighbour shares most of its headers, which are then in the cache.
+    other = max((name for name in listed if name != first), key=lambda name: _alike(name, first))
+    return (
+        _kernel(distro_version, architecture, first),
+        _kernel(distro_version, architecture, other),
+    )
+
+
+def _listed(distro_version: str, architecture: str) -> list[str]:
+    names: dict[str, None] = {}
+    for source in CHAINS["debian"]:
+        assert isinstance(source, DebianSuites)  # noqa: S101  # Debian's chain begins with these
+        names.update(dict.fromkeys(source.releases(distro_version, architecture, CACHE)))
+    return [name for name in names if "-rt-" not in name]
+
+
+def _alike(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _kernel(distro_version: str, architecture: str, release: str) -> Kernel:
+    return Kernel.parse(
+        distribution="debian",
+        distro_version=distro_version,
+        architecture=architecture,
+        release=release,
+    )

@@ -1,0 +1,46 @@
+"""``kmodbot serve``: run the bot until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from kmodbot.bot.app import create_app
+from kmodbot.bot.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def serve(environ: Mapping[str, str] = os.environ) -> int:
+    """Run the bot with the settings of the environment; return the exit status."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        settings = Settings.from_environment(environ)
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"kmodbot: {problem}", file=sys.stderr)
+        return 2
+    logging.getLogger(__name__).info(
+        "serving %s on http://%s:%d", settings.repository, settings.host, settings.port
+    )
+    # SIGTERM and SIGINT end the loop; requests under way get ten seconds, as container runtimes do.
+    web.run_app(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=None,
+        shutdown_timeout=10,
+        print=None,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve())

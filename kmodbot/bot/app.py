@@ -1,0 +1,82 @@
+"""The application: what it is made of, in the order in which it starts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+
+from kmodbot.bot import keys
+from kmodbot.bot.changes import Changes
+from kmodbot.bot.completion import Completion
+from kmodbot.bot.dispatch import Dispatcher
+from kmodbot.bot.events import MAX_PAYLOAD
+from kmodbot.bot.github.client import TIMEOUT, GitHubClient
+from kmodbot.bot.github.contents import Contents
+from kmodbot.bot.github.pulls import Pulls
+from kmodbot.bot.github.releases import Releases
+from kmodbot.bot.github.runs import Runs
+from kmodbot.bot.http import add_routes
+from kmodbot.bot.http.middleware import authenticate, envelope
+from kmodbot.bot.packages import PackageIndex
+from kmodbot.bot.proposals import Proposals
+from kmodbot.bot.store.builds import Builds
+from kmodbot.bot.store.database import Database
+from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.bot.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kmodbot.bot.settings import Settings
+
+
+def create_app(settings: Settings) -> web.Application:
+    """Build the bot's application; the store and the connections open when it starts."""
+    app = web.Application(middlewares=[envelope, authenticate], client_max_size=MAX_PAYLOAD)
+    app[keys.SETTINGS] = settings
+    app[keys.CHANGES] = Changes()
+    add_routes(app)
+    app.cleanup_ctx.append(_assemble)
+    app.cleanup_ctx.append(_work)
+    app.on_shutdown.append(_wake_waiting)
+    return app
+
+
+async def _assemble(app: web.Application) -> AsyncIterator[None]:
+    settings, changes = app[keys.SETTINGS], app[keys.CHANGES]
+    database = Database(settings.database_url)
+    try:
+        await database.migrate()
+        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+            builds, deliveries = Builds(database), Deliveries(database)
+            client = GitHubClient(session, settings)
+            contents, runs = Contents(client), Runs(client, settings.workflow)
+            index = PackageIndex(Releases(client), settings.index_seconds)
+            dispatcher = Dispatcher(builds, index, runs, contents, changes)
+            completion = Completion(settings, builds, index, runs, contents, changes)
+            proposals = Proposals(builds, contents, Pulls(client, settings.repository))
+            app[keys.BUILDS] = builds
+            app[keys.DELIVERIES] = deliveries
+            app[keys.DISPATCHER] = dispatcher
+            app[keys.WORKERS] = Workers(
+                settings, builds, deliveries, dispatcher, completion, proposals
+            )
+            yield
+    finally:
+        await database.close()
+
+
+async def _work(app: web.Application) -> AsyncIterator[None]:
+    work = asyncio.create_task(app[keys.WORKERS].run())
+    yield
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+
+
+async def _wake_waiting(app: web.Application) -> None:
+    app[keys.CHANGES].close()

@@ -1,0 +1,81 @@
+"""A build: one kernel and one driver version, from the request to the package."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kmodbot.kernels import Driver, Kernel, package_name, release_tag
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Phase(StrEnum):
+    """Where a build stands. ``done`` and ``error`` are final."""
+
+    QUEUED = "queued"
+    DISPATCHED = "dispatched"
+    BUILDING = "building"
+    DONE = "done"
+    ERROR = "error"
+
+    @property
+    def status(self) -> str:
+        """The coarse state that the API reports: ``in_progress``, ``done`` or ``error``."""
+        return self.value if self in {Phase.DONE, Phase.ERROR} else "in_progress"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be built: the unit that is reserved, so that it is built once."""
+
+    driver: Driver
+    kernel: Kernel
+
+    @property
+    def package(self) -> str:
+        """The name of the package that the build publishes."""
+        return package_name(self.driver, self.kernel)
+
+    @property
+    def tag(self) -> str:
+        """The release that holds the package."""
+        return release_tag(self.driver.version, self.kernel)
+
+    @property
+    def key(self) -> str:
+        """A string that two targets share only if they are the same, 64 characters long."""
+        kernel = self.kernel
+        parts = (
+            *(self.driver.name, self.driver.version),
+            *(kernel.distribution, kernel.distro_version, kernel.architecture, kernel.release),
+        )
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that a release holds, ready for download. ``sha256`` is in hexadecimal."""
+
+    name: str
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """What the store remembers of one build."""
+
+    id: str
+    target: Target
+    phase: Phase
+    created_at: datetime
+    claimed_at: datetime | None = None
+    run_id: int | None = None
+    run_url: str | None = None
+    package: Package | None = None
+    error: str | None = None
+    proposed: bool = False

@@ -1,0 +1,137 @@
+"""From a request to a run: what exists is named, what is under way is joined, the rest is started.
+
+The reservation is stored before GitHub is asked for the run, and the run's title carries the build
+id, so a bot that stops between the two finds the run again instead of starting a second one.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kmodbot.bot.build import Build, Package, Phase, Target
+from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+
+if TYPE_CHECKING:
+    from kmodbot.bot.changes import Changes
+    from kmodbot.bot.github.contents import Contents
+    from kmodbot.bot.github.runs import Runs
+    from kmodbot.bot.packages import PackageIndex
+    from kmodbot.bot.store.builds import Builds
+
+log = logging.getLogger(__name__)
+
+# How long a dispatch may take before another process looks for its run.
+CLAIM = timedelta(seconds=60)
+# How far GitHub's clock may be behind ours when runs are searched by their time.
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+class DispatchFailed(Exception):
+    """The run was not started. With ``retry_after`` it will be, later and without being asked."""
+
+    def __init__(self, retry_after: int | None = None) -> None:
+        super().__init__("the build could not be started")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to a request: the package where it exists, else the build that makes it.
+
+    ``started`` tells whether this request dispatched the run.
+    """
+
+    package: Package | None = None
+    build: Build | None = None
+    started: bool = False
+
+
+class Dispatcher:
+    """Starts each build once."""
+
+    def __init__(
+        self, builds: Builds, index: PackageIndex, runs: Runs, contents: Contents, changes: Changes
+    ) -> None:
+        self._builds = builds
+        self._index = index
+        self._runs = runs
+        self._contents = contents
+        self._changes = changes
+
+    async def request(self, target: Target) -> Outcome:
+        """Answer a node that wants the package of ``target``.
+
+        Raises:
+            GitHubUnavailable: it is not known whether the package exists; nothing was reserved.
+            DispatchFailed: the build is reserved, but its run has not been started.
+
+        """
+        known = await self._builds.of_target(target)
+        if known is not None and known.phase is not Phase.DONE:
+            return Outcome(build=known)
+        package = await self._index.find(target)
+        if package is None and known is not None:
+            package = await self._index.find_now(target)
+            if package is None:
+                log.warning("package %s is gone from its release; building again", target.package)
+                await self._builds.release(known)
+        if package is not None:
+            return Outcome(package=package)
+        return await self._reserve(target)
+
+    async def _reserve(self, target: Target) -> Outcome:
+        build, created = await self._builds.reserve(uuid.uuid4().hex, target, datetime.now(UTC))
+        if not created:
+            return Outcome(package=build.package, build=build)
+        await self.dispatch(build)
+        return Outcome(build=build, started=True)
+
+    async def dispatch(self, build: Build) -> None:
+        """Start the run of a queued build, or find the one that an earlier try started.
+
+        Raises:
+            DispatchFailed: neither worked.
+
+        """
+        if not await self._builds.claim(build, datetime.now(UTC)):
+            return
+        try:
+            await self._find_or_start(build)
+        except GitHubUnavailable as error:
+            log.warning("build %s: dispatch postponed: %s", build.id, error)
+            raise DispatchFailed(error.retry_after or 30) from error
+        except GitHubRefused as error:
+            log.error("build %s: GitHub refused the dispatch: %s", build.id, error)  # noqa: TRY400
+            reason = f"GitHub refused to start the build workflow ({error.status})"
+            await self._builds.failed(build.id, reason)
+            self._changes.announce(build.id)
+            raise DispatchFailed from error
+        self._changes.announce(build.id)
+
+    async def _find_or_start(self, build: Build) -> None:
+        if build.claimed_at is not None:
+            found = await self._runs.find(build.id, build.created_at - _CLOCK_SKEW)
+            if found is not None:
+                await self._builds.dispatched(build.id, found.id, found.url)
+                return
+        branch = await self._contents.default_branch()
+        started = await self._runs.dispatch(branch, _inputs(build))
+        if started is not None:
+            await self._builds.dispatched(build.id, started.id, started.url)
+            log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
+
+
+def _inputs(build: Build) -> dict[str, str]:
+    kernel = build.target.kernel
+    return {
+        "kernel_version": kernel.release,
+        "architecture": kernel.architecture,
+        "distribution": kernel.distribution,
+        "distro_version": kernel.distro_version,
+        "driver_version": build.target.driver.version,
+        "build_id": build.id,
+    }

@@ -1,0 +1,120 @@
+"""Webhook deliveries: are they GitHub's, and what do they say? Pure functions.
+
+Nothing beyond this module sees GitHub's JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kmodbot.kernels import KERNELS_JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kmodbot.bot.secrets import Secret
+
+# Payloads above this size are not sent.
+# https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+MAX_PAYLOAD = 25 * 1024 * 1024
+_SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
+
+
+class BadEvent(Exception):
+    """A delivery is signed, but does not have the form that GitHub documents."""
+
+
+@dataclass(frozen=True)
+class RunChanged:
+    """A workflow run was requested, has started or has ended."""
+
+    run_id: int
+
+
+@dataclass(frozen=True)
+class ListChanged:
+    """The default branch has a new kernels.json."""
+
+
+Event = RunChanged | ListChanged
+
+
+def is_signature(header: str | None) -> bool:
+    """Tell whether a header has the form of GitHub's sha256 signature."""
+    return header is not None and _SIGNATURE.fullmatch(header) is not None
+
+
+def is_signed(payload: bytes, signature: str, secrets: Iterable[Secret]) -> bool:
+    """Check a signature against every configured secret, so that secrets can be rotated.
+
+    https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+    """
+    matches = [
+        hmac.compare_digest(
+            hmac.new(secret.reveal().encode(), payload, hashlib.sha256).hexdigest(),
+            signature.removeprefix("sha256="),
+        )
+        for secret in secrets
+    ]
+    return any(matches)
+
+
+def parse_event(event: str, payload: bytes, repository: str) -> Event | None:
+    """Read a delivery; None when it concerns nothing that the bot acts on.
+
+    Raises:
+        BadEvent: it is not JSON, or a field that every such event has is missing.
+
+    """
+    data = _json_object(payload)
+    if event not in _READERS or _field(data, "repository", "full_name", str) != repository:
+        return None
+    return _READERS[event](data)
+
+
+def _json_object(payload: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise BadEvent("the body is not JSON") from error
+    if not isinstance(data, dict):
+        raise BadEvent("the body is not a JSON object")
+    return data
+
+
+def _run_changed(data: dict[str, Any]) -> Event | None:
+    return RunChanged(_field(data, "workflow_run", "id", int))
+
+
+def _pushed(data: dict[str, Any]) -> Event | None:
+    branch = _field(data, "repository", "default_branch", str)
+    commits = data.get("commits")
+    if not isinstance(commits, list):
+        raise BadEvent("commits is missing")
+    if data.get("ref") != f"refs/heads/{branch}":
+        return None
+    # A very large push names no commits: then the list may have changed.
+    return ListChanged() if not commits or any(map(_touches_list, commits)) else None
+
+
+def _touches_list(commit: object) -> bool:
+    if not isinstance(commit, dict):
+        raise BadEvent("commits is not a list of commits")
+    changed = (commit.get(key) or [] for key in ("added", "modified", "removed"))
+    return any(KERNELS_JSON in paths for paths in changed)
+
+
+_READERS = {"workflow_run": _run_changed, "push": _pushed}
+
+
+def _field(data: dict[str, Any], outer: str, inner: str, kind: type) -> Any:
+    section = data.get(outer)
+    value = section.get(inner) if isinstance(section, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise BadEvent(f"{outer}.{inner} is missing")
+    return value

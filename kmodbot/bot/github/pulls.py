@@ -1,0 +1,57 @@
+"""Pull requests of the driver's repository."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.tokens import Purpose
+
+if TYPE_CHECKING:
+    from kmodbot.bot.github.client import GitHubClient
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """What a new pull request says."""
+
+    branch: str
+    base: str
+    title: str
+    body: str
+
+
+class Pulls:
+    """The pull requests of the repository."""
+
+    def __init__(self, client: GitHubClient, repository: str) -> None:
+        self._client = client
+        self._owner = repository.split("/")[0]
+
+    async def create(self, pull: PullRequest) -> bool:
+        """Open a pull request; False when its branch has an open one already.
+
+        GitHub tells a duplicate from other refusals only by its message.
+        https://docs.github.com/en/rest/pulls/pulls#create-a-pull-request
+        """
+        request = {
+            "head": pull.branch,
+            "base": pull.base,
+            "title": pull.title,
+            "body": pull.body,
+            "maintainer_can_modify": False,
+        }
+        try:
+            await self._client.post("/pulls", request, Purpose.PROPOSE)
+        except GitHubRefused as error:
+            if error.status == 422 and "already exists" in str(error):
+                return False
+            raise
+        return True
+
+    async def is_open(self, branch: str) -> bool:
+        """Tell whether a branch of this repository has an open pull request."""
+        query = urlencode({"head": f"{self._owner}:{branch}", "state": "open"})
+        return bool(await self._client.get(f"/pulls?{query}"))

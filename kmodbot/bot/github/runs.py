@@ -1,0 +1,113 @@
+"""Workflow runs: dispatching the build workflow and looking runs up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.tokens import Purpose
+from kmodbot.kernels import parse_run_title
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kmodbot.bot.github.client import GitHubClient
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """What the bot needs to know of a run. ``conclusion`` is None until it has completed."""
+
+    id: int
+    title: str
+    path: str
+    event: str
+    head_branch: str
+    repository: str
+    head_repository: str
+    status: str
+    conclusion: str | None
+    url: str
+
+    @classmethod
+    def from_json(cls, run: dict[str, Any]) -> WorkflowRun:
+        """Read GitHub's description of a run, in an answer or in a webhook.
+
+        https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
+        """
+        return cls(
+            id=int(run["id"]),
+            title=run.get("display_title") or "",
+            # The path may carry the ref it was read at.
+            path=(run.get("path") or "").split("@")[0],
+            event=run.get("event") or "",
+            head_branch=run.get("head_branch") or "",
+            repository=(run.get("repository") or {}).get("full_name") or "",
+            head_repository=(run.get("head_repository") or {}).get("full_name") or "",
+            status=run.get("status") or "",
+            conclusion=run.get("conclusion"),
+            url=run.get("html_url") or "",
+        )
+
+
+@dataclass(frozen=True)
+class DispatchedRun:
+    """The run that a dispatch started."""
+
+    id: int
+    url: str
+
+
+class Runs:
+    """The runs of the build workflow."""
+
+    def __init__(self, client: GitHubClient, workflow: str) -> None:
+        self._client = client
+        self._workflow = f"/actions/workflows/{workflow}"
+
+    async def dispatch(self, ref: str, inputs: dict[str, str]) -> DispatchedRun | None:
+        """Start a run on ``ref``; None when this GitHub does not say which run it started.
+
+        https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
+        """
+        request: dict[str, Any] = {"ref": ref, "inputs": inputs, "return_run_details": True}
+        try:
+            answer = await self._post(request)
+        except GitHubRefused as error:
+            # GitHub Enterprise Server before 3.21 does not know the field.
+            if error.status not in {400, 422} or "return_run_details" not in str(error):
+                raise
+            del request["return_run_details"]
+            answer = await self._post(request)
+        if not answer:
+            return None
+        return DispatchedRun(int(answer["workflow_run_id"]), answer["html_url"])
+
+    async def _post(self, request: dict[str, Any]) -> Any:
+        return await self._client.post(f"{self._workflow}/dispatches", request, Purpose.DISPATCH)
+
+    async def get(self, run_id: int) -> WorkflowRun | None:
+        """Return a run as GitHub sees it now, None when it was deleted."""
+        run = await self._client.get_or_none(f"/actions/runs/{run_id}")
+        return None if run is None else WorkflowRun.from_json(run)
+
+    async def find(self, build_id: str, since: datetime) -> WorkflowRun | None:
+        """Find the run that names a build in its title, among those created from ``since`` on."""
+        query = {
+            "event": "workflow_dispatch",
+            "created": f">={since:%Y-%m-%dT%H:%M:%SZ}",
+            "per_page": "100",
+        }
+        page = 1
+        while True:
+            url = f"{self._workflow}/runs?{urlencode(query | {'page': str(page)})}"
+            runs = (await self._client.get(url))["workflow_runs"]
+            for run in map(WorkflowRun.from_json, runs):
+                title = parse_run_title(run.title)
+                if title is not None and title.build_id == build_id:
+                    return run
+            if len(runs) < 100:
+                return None
+            page += 1

@@ -1,0 +1,21 @@
+"""The HTTP API: thin handlers, one module for each resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kmodbot.bot.http.builds import request_build
+from kmodbot.bot.http.health import healthz
+from kmodbot.bot.http.status import build_status
+from kmodbot.bot.http.webhooks import receive_delivery
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+def add_routes(app: web.Application) -> None:
+    """Add every call of the API to the application."""
+    app.router.add_post("/build", request_build)
+    app.router.add_get("/status/{build_id}", build_status, name="status")
+    app.router.add_post("/webhooks/github", receive_delivery)
+    app.router.add_get("/healthz", healthz)

@@ -1,0 +1,74 @@
+"""Reading request bodies within limits."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kmodbot.bot.errors import ApiError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """Read the body, at most ``limit`` bytes.
+
+    Raises:
+        ApiError: 413, as soon as it is known that the body is larger.
+
+    """
+    if (request.content_length or 0) > limit:
+        _too_large(limit)
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > limit:
+            _too_large(limit)
+    return bytes(body)
+
+
+def require_json(request: web.Request) -> None:
+    """Refuse a body that does not say it is JSON.
+
+    Raises:
+        ApiError: 415.
+
+    """
+    if request.content_type != "application/json":
+        message = "send JSON and say so: Content-Type: application/json"
+        raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object in UTF-8, with every name once.
+
+    Raises:
+        ApiError: 400 with code ``invalid_json``.
+
+    """
+    try:
+        data = json.loads(body.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _invalid_json("the body is not valid JSON") from error
+    if not isinstance(data, dict):
+        raise _invalid_json("the body must be a JSON object")
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise _invalid_json(f"the body has {repeated[0]!a} more than once")
+    return dict(pairs)
+
+
+def _invalid_json(message: str) -> ApiError:
+    return ApiError(HTTPStatus.BAD_REQUEST, "invalid_json", message)
+
+
+def _too_large(limit: int) -> NoReturn:
+    message = f"the body is larger than {limit} bytes"
+    raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)

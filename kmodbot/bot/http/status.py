@@ -1,0 +1,75 @@
+"""``GET /status/{id}``: how far is a build?"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from kmodbot.bot import keys
+from kmodbot.bot.errors import ApiError, invalid_field
+
+if TYPE_CHECKING:
+    from kmodbot.bot.build import Build
+
+MAX_WAIT = 60.0
+# Another process may finish the build, and only the store tells.
+_SECONDS_BETWEEN_LOOKS = 5.0
+
+
+async def build_status(request: web.Request) -> web.Response:
+    """Answer with the state of a build; with ``wait``, as soon as it is final or time is up."""
+    seconds = _wait_seconds(request.query.get("wait"))
+    build = await _wait_for(request.app, request.match_info["build_id"], seconds)
+    if build is None:
+        message = "there is no build of this id; ask for one with POST /build"
+        raise ApiError(HTTPStatus.NOT_FOUND, "not_found", message)
+    return web.json_response(_described(build))
+
+
+async def _wait_for(app: web.Application, build_id: str, seconds: float) -> Build | None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    changes = app[keys.CHANGES]
+    with changes.of(build_id) as changed:
+        while True:
+            changed.clear()
+            build = await app[keys.BUILDS].get(build_id)
+            left = deadline - loop.time()
+            if build is None or build.phase.status != "in_progress" or left <= 0 or changes.closed:
+                return build
+            try:
+                await asyncio.wait_for(changed.wait(), min(left, _SECONDS_BETWEEN_LOOKS))
+            except TimeoutError:
+                continue
+
+
+def _wait_seconds(value: str | None) -> float:
+    if value is None:
+        return 0
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,3})?", value) or float(value) > MAX_WAIT:
+        raise invalid_field("wait", f"expected a number of seconds from 0 to {MAX_WAIT:.0f}")
+    return float(value)
+
+
+def _described(build: Build) -> dict[str, Any]:
+    kernel, package = build.target.kernel, build.package
+    return {
+        "status": build.phase.status,
+        "phase": build.phase.value,
+        "kernel": {
+            "kernel_version": kernel.release,
+            "architecture": kernel.architecture,
+            "distribution": kernel.distribution,
+            "distro_version": kernel.distro_version,
+        },
+        "driver_version": build.target.driver.version,
+        "run_url": build.run_url,
+        "package": package.name if package else None,
+        "url": package.url if package else None,
+        "sha256": package.sha256 if package else None,
+        "error": build.error,
+    }

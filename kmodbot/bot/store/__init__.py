@@ -1,0 +1,1 @@
+"""What the bot remembers: builds and webhook deliveries."""

@@ -1,0 +1,91 @@
+"""The tables of the store. A change here needs a migration in ``migrations/versions``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a moment without a zone and store the others in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment with its zone."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "uq": "uq_%(table_name)s_%(column_0_name)s"}
+)
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # The reservation: the target's key while this build is wanted, null once it failed or its
+    # package vanished. Being unique, it lets one build of a target exist at a time.
+    Column("reservation", String(64), unique=True),
+    Column("driver", String(64), nullable=False),
+    Column("driver_version", String(64), nullable=False),
+    Column("distribution", String(32), nullable=False),
+    Column("distro_version", String(32), nullable=False),
+    Column("architecture", String(16), nullable=False),
+    Column("kernel_release", String(128), nullable=False),
+    Column("phase", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # When a process last took the dispatch upon itself.
+    Column("claimed_at", UtcDateTime),
+    Column("run_id", BigInteger, unique=True),
+    Column("run_url", Text),
+    Column("package", String(255)),
+    Column("url", Text),
+    Column("sha256", String(64)),
+    Column("error", Text),
+    # Whether the kernel is in kernels.json or in a pull request that adds it.
+    Column("proposed", Boolean, nullable=False, server_default=false()),
+    Index("ix_builds_phase", "phase", "proposed"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    # GitHub's id of the event; a redelivery has the same one.
+    Column("guid", String(64), primary_key=True),
+    Column("event", String(64), nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", Text),
+    Index("ix_deliveries_state", "state", "received_at"),
+)

@@ -1,0 +1,1 @@
+"""The builder GitHub Actions runs: headers, compile, check, package, publish."""

@@ -1,0 +1,145 @@
+"""The builder's command line, the same in GitHub Actions, in the sandbox and by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kmodbot.pipeline.build import build
+from kmodbot.pipeline.errors import BuildError
+from kmodbot.pipeline.github import GitHub
+from kmodbot.pipeline.inputs import read_request, read_target
+from kmodbot.pipeline.phases import Log
+from kmodbot.pipeline.publish import find_package, publish_package
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+_DESCRIPTION = """\
+Builds one driver package for one kernel, and publishes it as a release asset.
+
+The build is described by environment variables, as the workflow sets them:
+  KERNEL_VERSION   kernel release, exactly what uname -r prints
+  ARCHITECTURE     x86_64 or aarch64
+  DISTRIBUTION     debian
+  DISTRO_VERSION   12 or 13
+  DRIVER_VERSION   the driver's version, which is also the git tag of its source
+  BUILD_ID         id the bot knows the build by (default: manual)
+"""
+_BUILD_HELP = """\
+Fetches the kernel's headers, compiles the driver that driver.yml in DRIVER_CHECKOUT describes,
+checks the modules, and writes the package into DIR.
+
+mirrors (environment; addresses of Debian archives, signatures are always checked):
+  KMODBOT_DEBIAN_MIRROR            default http://deb.debian.org/debian
+  KMODBOT_DEBIAN_SECURITY_MIRROR   default http://security.debian.org/debian-security
+also:
+  SOURCE_DATE_EPOCH   time given to every file (default: the source's last commit, or 0)
+"""
+_PUBLISH_HELP = """\
+Uploads the package in DIR to the release of its distribution, which is created if needed.
+Safe to repeat: a package that is there already is compared, never replaced.
+
+environment, as GitHub Actions sets it:
+  GITHUB_TOKEN        token with the permission contents: write
+  GITHUB_REPOSITORY   owner/name
+  GITHUB_API_URL      default https://api.github.com
+"""
+_EXIT = "exit status: 0 done, 1 failed, 2 an input is missing or wrong"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the builder with `argv` and return its exit status."""
+    options = _parser().parse_args(argv)
+    # So that an interrupted job stops its compilers and removes its work directory.
+    signal.signal(signal.SIGTERM, _terminate)
+    log = Log.from_environment()
+    try:
+        return int(options.run(options, log))
+    except BuildError as error:
+        log.failed(str(error))
+        return error.exit_status
+    finally:
+        if log.phases:
+            log.finish(f"driver-builder {options.command}")
+
+
+def _build(options: argparse.Namespace, log: Log) -> int:
+    request = read_request()
+    package = build(request, options.source, options.output, options.cache, log)
+    log.line(f"built {package}")
+    return 0
+
+
+def _publish(options: argparse.Namespace, log: Log) -> int:
+    request = read_request()
+    target = read_target()
+    github = GitHub(target.api_url, target.repository, target.token)
+    with log.phase("publish"):
+        package = find_package(options.packages, request)
+        published = publish_package(github, package, request, log)
+    log.note(f"published {published.url} (sha256 {published.sha256})")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="driver-builder", description=_DESCRIPTION, epilog=_EXIT, formatter_class=style
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    build_parser = commands.add_parser(
+        "build",
+        help="make the package",
+        description=_BUILD_HELP,
+        epilog=_EXIT,
+        formatter_class=style,
+    )
+    build_parser.add_argument(
+        "--source",
+        type=Path,
+        required=True,
+        metavar="DRIVER_CHECKOUT",
+        help="the driver's source with driver.yml at its root; never written to",
+    )
+    build_parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="where the package is put"
+    )
+    build_parser.add_argument(
+        "--cache",
+        type=Path,
+        default=_default_cache(),
+        metavar="DIR",
+        help="downloads kept between builds, safe to delete (default: %(default)s)",
+    )
+    build_parser.set_defaults(run=_build)
+    publish_parser = commands.add_parser(
+        "publish",
+        help="upload the package",
+        description=_PUBLISH_HELP,
+        epilog=_EXIT,
+        formatter_class=style,
+    )
+    publish_parser.add_argument(
+        "--packages", type=Path, required=True, metavar="DIR", help="what build wrote"
+    )
+    publish_parser.set_defaults(run=_publish)
+    return parser
+
+
+def _default_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kmodbot"
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The one place where other programs are started: always a list, never a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kmodbot.pipeline.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy")
+
+
+class CommandFailed(BuildError):
+    """A program ended with an error; `output` holds the last of what it said."""
+
+    def __init__(self, command: Sequence[str], status: int, output: str) -> None:
+        self.output = output
+        super().__init__(f"{command[0]} ended with status {status}:\n{output.rstrip()}")
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return an environment without tokens and without settings that change a build."""
+    kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**kept, "LC_ALL": "C", **(extra or {})}
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of `name` from PATH or from beside this Python, or None."""
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+
+
+def require_program(name: str, package: str) -> str:
+    """Return the path of `name`; raises BuildError naming the package that has it."""
+    found = find_program(name)
+    if found is None:
+        raise BuildError(f"the program {name} is missing; install it with: {package}")
+    return found
+
+
+def capture(
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Run `command` and return its standard output; raises CommandFailed."""
+    # S603: every command is a list whose words were validated; no shell ever sees them.
+    done = subprocess.run(  # noqa: S603
+        list(command),
+        cwd=cwd,
+        env=clean_environment(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise CommandFailed(command, done.returncode, done.stderr + done.stdout)
+    return done.stdout
+
+
+def stream(
+    command: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+    tail: int = 60,
+) -> None:
+    """Run `command`, hand over each line as it comes; raises CommandFailed with the last ones."""
+    last: deque[str] = deque(maxlen=tail)
+    # S603: as above.
+    with subprocess.Popen(  # noqa: S603
+        list(command),
+        env=clean_environment(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                last.append(line.rstrip("\n"))
+                on_line(last[-1])
+        except BaseException:
+            # make passes the signal on to the compilers it started.
+            process.terminate()
+            raise
+    if process.returncode:
+        raise CommandFailed(command, process.returncode, "\n".join(last))

@@ -1,0 +1,140 @@
+"""driver.yml: what the driver's repository tells the builder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from kmodbot.pipeline.errors import BadInput
+
+FILE_NAME = "driver.yml"
+
+_KEYS = ("name", "directory", "modules", "description", "maintainer", "license", "make")
+_MODULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,54}")
+_SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[ -~]*")
+# Settings that decide which kernel and compiler a build is for; the builder's own.
+_RESERVED = frozenset(
+    [
+        "ARCH",
+        "CC",
+        "CONFIG_DEBUG_INFO_BTF_MODULES",
+        "CROSS_COMPILE",
+        "DRIVER_VERSION",
+        "KAFLAGS",
+        "KBUILD_EXTMOD",
+        "KBUILD_OUTPUT",
+        "KCFLAGS",
+        "KERNELRELEASE",
+        "KERNEL_VERSION",
+        "LD",
+        "M",
+        "MO",
+        "O",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DriverFile:
+    """A validated driver.yml."""
+
+    name: str
+    modules: tuple[str, ...]
+    directory: str = "."
+    description: str = ""
+    maintainer: str = ""
+    license: str = ""
+    make: tuple[str, ...] = ()
+
+
+def read_driver_file(source: Path) -> DriverFile:
+    """Read driver.yml at the root of `source`; raises BadInput naming the key that is wrong."""
+    path = source / FILE_NAME
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{FILE_NAME}: not found in {source}; it names the modules") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{FILE_NAME}: not readable as YAML: {error}") from None
+    driver = parse_driver_file(document)
+    _check_directory(source, driver.directory)
+    return driver
+
+
+def parse_driver_file(document: object) -> DriverFile:
+    """Validate the content of a driver.yml; raises BadInput naming the key that is wrong."""
+    if not isinstance(document, dict):
+        raise BadInput(f"{FILE_NAME}: expected a mapping with the keys {', '.join(_KEYS)}")
+    unknown = sorted(str(key) for key in document if key not in _KEYS)
+    if unknown:
+        raise BadInput(f"{FILE_NAME}: unknown {', '.join(unknown)}; known are {', '.join(_KEYS)}")
+    modules = _words(document, "modules")
+    if not modules:
+        raise BadInput(f"{FILE_NAME}: modules: name at least one module, such as [hello]")
+    return DriverFile(
+        name=_text(document, "name"),
+        modules=_modules(modules),
+        directory=_relative(_text(document, "directory", default=".")),
+        description=_text(document, "description", default=""),
+        maintainer=_text(document, "maintainer", default=""),
+        license=_text(document, "license", default=""),
+        make=_settings(_words(document, "make")),
+    )
+
+
+def _text(document: dict[Any, Any], key: str, default: str | None = None) -> str:
+    value = document.get(key, default)
+    # nfpm replaces $NAME in some of these by the environment and knows no escape.
+    if not isinstance(value, str) or not value.isprintable() or "$" in value or len(value) > 200:
+        raise BadInput(f"{FILE_NAME}: {key}: expected one line of at most 200 characters without $")
+    if not value and default is None:
+        raise BadInput(f"{FILE_NAME}: {key}: must not be empty")
+    return value
+
+
+def _words(document: dict[Any, Any], key: str) -> tuple[str, ...]:
+    value = document.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadInput(f"{FILE_NAME}: {key}: expected a list of strings")
+    return tuple(value)
+
+
+def _modules(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _MODULE.fullmatch(name):
+            raise BadInput(
+                f"{FILE_NAME}: modules: {name!r} is not a module's name; "
+                "expected letters, digits, - and _, without .ko"
+            )
+    if len(set(names)) < len(names):
+        raise BadInput(f"{FILE_NAME}: modules: the same module is named twice")
+    return names
+
+
+def _settings(words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        match = _SETTING.fullmatch(word)
+        if match is None:
+            raise BadInput(f"{FILE_NAME}: make: {word!r} is not of the form NAME=value")
+        if match.group(1) in _RESERVED:
+            raise BadInput(f"{FILE_NAME}: make: {match.group(1)} is set by the builder")
+    return words
+
+
+def _relative(directory: str) -> str:
+    path = PurePosixPath(directory)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadInput(f"{FILE_NAME}: directory: {directory!r} must lie inside the repository")
+    return str(path)
+
+
+def _check_directory(source: Path, directory: str) -> None:
+    root, path = source.resolve(), (source / directory).resolve()
+    if path != root and root not in path.parents:
+        raise BadInput(f"{FILE_NAME}: directory: {directory!r} leads out of the repository")
+    if not path.is_dir():
+        raise BadInput(f"{FILE_NAME}: directory: {directory!r} is not a directory")

@@ -1,0 +1,93 @@
+"""Which sources of headers are asked, in which order, for each distribution."""
+
+from __future__ import annotations
+
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from kmodbot.pipeline.errors import BadInput, BuildError, HeadersNotFound
+from kmodbot.pipeline.headers.debian import DebianSuites
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Protocol
+
+    from kmodbot.kernels import Kernel
+    from kmodbot.pipeline.headers.tree import HeaderTree
+    from kmodbot.pipeline.phases import Log
+
+    class Source(Protocol):
+        """One place that may have the headers of a kernel."""
+
+        @property
+        def name(self) -> str:
+            """What the place is called in log and errors."""
+
+        def fetch(self, kernel: Kernel, work: Path, cache: Path, log: Log) -> HeaderTree:
+            """Put the headers below `work`; raises HeadersNotFound when they are not there."""
+
+
+CHAINS: Mapping[str, tuple[Source, ...]] = MappingProxyType(
+    {
+        "debian": (
+            DebianSuites(
+                "Debian suites",
+                ("{codename}", "{codename}-updates", "{codename}-security"),
+            ),
+            # Kernels of the next Debian release, for those who run this one.
+            DebianSuites("Debian backports", ("{codename}-backports", "{codename}")),
+        ),
+    }
+)
+
+
+def check_supported(kernel: Kernel) -> None:
+    """Raise BadInput when no source is known for the kernel's distribution."""
+    if kernel.distribution not in CHAINS:
+        raise BadInput(
+            f"DISTRIBUTION: drivers are built for {', '.join(CHAINS)} today, "
+            f"not for {kernel.distribution} yet"
+        )
+
+
+def fetch_headers(
+    kernel: Kernel,
+    work: Path,
+    cache: Path,
+    log: Log,
+    chain: Sequence[Source] | None = None,
+) -> HeaderTree:
+    """Return the headers from the first source that has them.
+
+    Raises BuildError listing every source that was asked and what a person can do.
+    """
+    check_supported(kernel)
+    tried: list[str] = []
+    for number, source in enumerate(CHAINS[kernel.distribution] if chain is None else chain):
+        directory = work / f"headers-{number}"
+        directory.mkdir(parents=True)
+        started = time.monotonic()
+        try:
+            tree = source.fetch(kernel, directory, cache, log)
+        except HeadersNotFound as error:
+            outcome = f"{source.name}: {error} ({time.monotonic() - started:.1f} s)"
+            log.line(f"headers: {outcome}")
+            tried.append(outcome)
+        else:
+            log.line(f"headers: {source.name}: found ({time.monotonic() - started:.1f} s)")
+            tree.check()
+            return tree
+    raise BuildError(_advice(kernel, tried))
+
+
+def _advice(kernel: Kernel, tried: Sequence[str]) -> str:
+    lines = "\n".join(f"  {number}. {outcome}" for number, outcome in enumerate(tried, 1))
+    return (
+        f"no headers for {kernel.release} ({kernel.distribution} {kernel.distro_version}, "
+        f"{kernel.architecture}); asked were:\n{lines}\n"
+        "Distributions remove the headers of kernels they have replaced. Boot the node on a "
+        "kernel that is still listed, or point the builder at an archive that keeps old ones "
+        "(see --help: mirrors)."
+    )

@@ -1,0 +1,108 @@
+"""What a build is asked for, read from the environment and validated once more.
+
+Inputs of a workflow can be typed by anybody who may start it, so nothing is trusted
+because it came from the bot.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kmodbot.kernels import (
+    Driver,
+    InvalidInput,
+    Kernel,
+    parse_build_id,
+    parse_driver_version,
+    parse_repository,
+)
+from kmodbot.pipeline.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_VARIABLES = {
+    "kernel_version": "KERNEL_VERSION",
+    "architecture": "ARCHITECTURE",
+    "distribution": "DISTRIBUTION",
+    "distro_version": "DISTRO_VERSION",
+    "driver_version": "DRIVER_VERSION",
+    "build_id": "BUILD_ID",
+    "repository": "GITHUB_REPOSITORY",
+}
+_REQUIRED = ("kernel_version", "architecture", "distribution", "distro_version", "driver_version")
+_BUILD_ID_BY_HAND = "manual"
+_API_URL = re.compile(r"https?://[!-?A-~]+")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One build: a kernel, a driver version and the id the bot knows the build by."""
+
+    kernel: Kernel
+    driver_version: str
+    build_id: str
+
+    def driver(self, name: str) -> Driver:
+        """Return the driver called `name` in the version asked for; raises BadInput."""
+        try:
+            return Driver.parse(name, self.driver_version)
+        except InvalidInput as error:
+            raise _named(error) from None
+
+
+def read_request(environment: Mapping[str, str] = os.environ) -> Request:
+    """Read the request from `environment`; raises BadInput naming the variable."""
+    values = {field: _required(environment, _VARIABLES[field]) for field in _REQUIRED}
+    try:
+        kernel = Kernel.parse(
+            distribution=values["distribution"],
+            distro_version=values["distro_version"],
+            architecture=values["architecture"],
+            release=values["kernel_version"],
+        )
+        driver_version = parse_driver_version(values["driver_version"])
+        build_id = parse_build_id(environment.get("BUILD_ID") or _BUILD_ID_BY_HAND)
+    except InvalidInput as error:
+        raise _named(error) from None
+    return Request(kernel, driver_version, build_id)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The repository a package is published to."""
+
+    api_url: str
+    repository: str
+    token: str = field(repr=False)
+
+
+def read_target(environment: Mapping[str, str] = os.environ) -> Target:
+    """Read where to publish from `environment`; raises BadInput naming the variable."""
+    api_url = environment.get("GITHUB_API_URL") or "https://api.github.com"
+    if not _API_URL.fullmatch(api_url):
+        raise BadInput("GITHUB_API_URL: expected an address such as https://api.github.com")
+    token = _required(environment, "GITHUB_TOKEN")
+    if not (token.isascii() and token.isprintable()):
+        raise BadInput("GITHUB_TOKEN: holds characters that no token has")
+    try:
+        repository = parse_repository(_required(environment, "GITHUB_REPOSITORY"))
+    except InvalidInput as error:
+        raise _named(error) from None
+    return Target(api_url, repository, token)
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "")
+    if not value:
+        raise BadInput(f"{name}: is not set; the builder takes its inputs from the environment")
+    return value
+
+
+def _named(error: InvalidInput) -> BadInput:
+    # The driver's name is the one value that does not come from the environment.
+    name = _VARIABLES.get(error.field, "driver.yml: name")
+    return BadInput(f"{name}: {error.message}")

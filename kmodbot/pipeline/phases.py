@@ -1,0 +1,91 @@
+"""What the builder tells while it works: plain lines, phases with seconds, a summary.
+
+On GitHub Actions each phase is a folded group of the log and the table of phases also
+becomes the job's summary.
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass
+class Log:
+    """Lines with the seconds since the start, and the seconds each phase took."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stdout)
+    on_actions: bool = False
+    summary: Path | None = None
+    phases: list[tuple[str, float]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Log:
+        """Return the log that fits the place: GitHub Actions or anywhere else."""
+        summary = environment.get("GITHUB_STEP_SUMMARY")
+        return cls(
+            on_actions=environment.get("GITHUB_ACTIONS") == "true",
+            summary=Path(summary) if summary else None,
+        )
+
+    def line(self, text: str) -> None:
+        """Write one line with the seconds since the start."""
+        self.raw(f"[{time.monotonic() - self.started:6.1f}s] {text}")
+
+    def raw(self, text: str) -> None:
+        """Write one line as it is, such as a line of the compiler."""
+        # A reader on the other side of a pipe wants the line now, not with the next 8 kB.
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def note(self, text: str) -> None:
+        """Write one line and repeat it in the summary, for what a person should know later."""
+        self.notes.append(text)
+        self.line(text)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure the block as phase `name`; failed blocks are counted too."""
+        if self.on_actions:
+            self.raw(f"::group::{name}")
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases.append((name, time.monotonic() - started))
+            if self.on_actions:
+                self.raw("::endgroup::")
+
+    def failed(self, message: str) -> None:
+        """Write an error; Actions shows it beside the run."""
+        if self.on_actions:
+            escaped = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+            self.raw(f"::error::{escaped}")
+        else:
+            self.raw(f"error: {message}")
+
+    def finish(self, title: str) -> None:
+        """Write the table of phases to the log and, on Actions, to the job's summary."""
+        self.line("phase            seconds")
+        for name, seconds in self.phases:
+            self.raw(f"          {name:<16} {seconds:7.2f}")
+        if self.summary is not None:
+            with self.summary.open("a", encoding="utf-8") as file:
+                file.write(self._markdown(title))
+
+    def _markdown(self, title: str) -> str:
+        rows = [f"| {name} | {seconds:.2f} |" for name, seconds in self.phases]
+        notes = [f"- {note}" for note in self.notes]
+        table = ["| phase | seconds |", "|---|---:|", *rows]
+        return "\n".join([f"### {title}", "", *table, "", *notes, ""])

@@ -1,0 +1,37 @@
+"""The calls that the sandbox answers, one module for each part of GitHub's REST API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kmodbot.sandbox.routes import (
+    actions,
+    apps,
+    contents,
+    control,
+    downloads,
+    git_objects,
+    git_refs,
+    pulls,
+    release_assets,
+    releases,
+    repository,
+)
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+API = "/api/v3"
+UPLOADS = "/api/uploads"
+
+
+def add_routes(application: web.Application) -> None:
+    """Add every route to the application of a sandbox."""
+    router = application.router
+    for module in (actions, apps, contents, git_objects, git_refs, pulls, repository):
+        module.add(router, API)
+    releases.add(router, API)
+    release_assets.add(router, API)
+    release_assets.add_upload(router, UPLOADS)
+    downloads.add(router)
+    control.add(router)

@@ -1,0 +1,69 @@
+"""Everything one sandbox knows, in one place for the routes."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from kmodbot.sandbox.accounts import OWNER_ID, Account
+from kmodbot.sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from kmodbot.sandbox.addresses import Addresses
+    from kmodbot.sandbox.auth import Keyring
+    from kmodbot.sandbox.git import GitRepository
+    from kmodbot.sandbox.limits import Limits
+    from kmodbot.sandbox.records import Asset, Call, Pull, Release, Run
+    from kmodbot.sandbox.runs import RunQueue
+    from kmodbot.sandbox.webhooks import Hooks
+
+
+@dataclass
+class World:
+    """The state of a GitHub with one App, one installation and one repository."""
+
+    directory: Path
+    addresses: Addresses
+    clock: Callable[[], datetime]
+    git: GitRepository
+    created_at: datetime
+    keyring: Keyring
+    limits: Limits
+    faults: Faults = field(default_factory=Faults)
+    runs: list[Run] = field(default_factory=list)
+    pulls: list[Pull] = field(default_factory=list)
+    releases: list[Release] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    ids: Iterator[int] = field(default_factory=lambda: itertools.count(9_000_000_001))
+    hooks: Hooks = field(init=False)
+    queue: RunQueue = field(init=False)
+
+    @property
+    def owner(self) -> Account:
+        """The organization that owns the repository."""
+        return Account(self.addresses.owner, OWNER_ID, "Organization")
+
+    def branch(self, name: str) -> str | None:
+        """Return the commit a branch points to."""
+        return self.git.ref(f"refs/heads/{name}")
+
+    def assets(self) -> Iterator[tuple[Release, Asset]]:
+        """Yield every asset with its release."""
+        for release in self.releases:
+            for asset in release.assets:
+                yield release, asset
+
+
+WORLD = web.AppKey("WORLD", World)
+
+
+def world_of(request: web.Request) -> World:
+    """Return the world a request is about."""
+    return request.config_dict[WORLD]

@@ -1,0 +1,233 @@
+"""A GitHub on localhost, the bot beside it, and quick runs that publish a small package."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from kmodbot.bot import keys
+from kmodbot.bot.app import create_app
+from kmodbot.bot.build import Target
+from kmodbot.bot.settings import Settings
+from kmodbot.kernels import Driver, Kernel
+from kmodbot.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aiohttp import web
+
+    from kmodbot.sandbox.runner import RunContext
+
+WORKFLOW = """\
+name: driver-build
+run-name: >-
+  kmodbot ${{ inputs.build_id }} ${{ inputs.driver_version }} ${{ inputs.distribution }}
+  ${{ inputs.distro_version }} ${{ inputs.architecture }} ${{ inputs.kernel_version }}
+on:
+  workflow_dispatch:
+    inputs:
+      kernel_version: {required: true, type: string}
+      architecture: {required: true, type: choice, options: [x86_64, aarch64]}
+      distribution: {required: true, type: string}
+      distro_version: {required: true, type: string}
+      driver_version: {required: true, type: string}
+      build_id: {required: false, type: string, default: manual}
+permissions: {}
+jobs:
+  build:
+    runs-on: ubuntu-24.04
+    permissions: {contents: write}
+    steps: [{run: make}]
+"""
+CONTENT = {
+    ".github/workflows/driver-build.yml": WORKFLOW.encode(),
+    ".github/workflows/other.yml": WORKFLOW.encode(),
+    ".github/kernels.json": b"{}\n",
+    "README.md": b"A driver.\n",
+}
+DEBIAN = {
+    "kernel_version": "6.1.0-38-amd64",
+    "architecture": "x86_64",
+    "distribution": "debian",
+    "distro_version": "12",
+    "driver_version": "v0.1.0",
+}
+
+
+@pytest.fixture(scope="session")
+def app_key() -> str:
+    """Return a private key as GitHub hands it to the owner of an App."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+@dataclass
+class QuickRunner:
+    """Carries a run out by publishing a small package, or as ``conclusion`` says."""
+
+    conclusion: str = "success"
+    publishes: bool = True
+    runs: list[int] = field(default_factory=list)
+
+    async def __call__(self, run: RunContext) -> str:
+        self.runs.append(run.run_id)
+        if self.publishes and self.conclusion == "success":
+            await publish(run)
+        return self.conclusion
+
+
+async def publish(run: RunContext) -> None:
+    """Publish what the run was dispatched for."""
+    target = target_of(dict(run.inputs))
+    repository = f"{run.api_url}/repos/{run.repository}"
+    headers = {"Authorization": f"Bearer {run.token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(f"{repository}/releases/tags/{target.tag}") as found:
+            release = await found.json() if found.status == 200 else None
+        if release is None:
+            body = {"tag_name": target.tag, "make_latest": "false"}
+            async with session.post(f"{repository}/releases", json=body) as created:
+                release = await created.json()
+        upload = release["upload_url"].split("{")[0]
+        async with session.post(
+            upload, params={"name": target.package}, data=target.package.encode()
+        ) as uploaded:
+            assert uploaded.status == 201, await uploaded.text()
+
+
+def target_of(request: dict[str, str]) -> Target:
+    """Return the target of a request to the API, or of a run's inputs."""
+    kernel = Kernel.parse(
+        distribution=request["distribution"],
+        distro_version=request["distro_version"],
+        architecture=request["architecture"],
+        release=request["kernel_version"],
+    )
+    return Target(Driver.parse("hello", request["driver_version"]), kernel)
+
+
+@dataclass
+class Bot:
+    """A bot that runs, and how the tests speak to it."""
+
+    client: TestClient[web.Request, web.Application]
+    app: web.Application
+    github: Sandbox
+
+    async def ask(self, **changes: Any) -> tuple[int, dict[str, Any]]:
+        """POST /build for the usual kernel, with some fields changed."""
+        async with self.client.post("/build", json=DEBIAN | changes) as answer:
+            return answer.status, await answer.json()
+
+    async def status(self, build_id: str, wait: int = 0) -> dict[str, Any]:
+        """GET /status/{id}."""
+        async with self.client.get(f"/status/{build_id}", params={"wait": str(wait)}) as answer:
+            assert answer.status == 200, await answer.text()
+            body: dict[str, Any] = await answer.json()
+            return body
+
+    async def finished(self, build_id: str) -> dict[str, Any]:
+        """Wait for the end of a build, and until its consequences have come to rest."""
+        body = await self.status(build_id, wait=30)
+        await self.settled()
+        return body
+
+    async def settled(self) -> None:
+        """Wait until neither GitHub nor the bot has anything left to do."""
+        await self.github.settled()
+        await eventually(self._no_delivery_waits)
+        await self.github.settled()
+
+    async def _no_delivery_waits(self) -> bool:
+        return not await self.app[keys.DELIVERIES].waiting()
+
+    async def reconcile(self) -> None:
+        """Compare the store with GitHub now instead of in half a minute."""
+        await self.app[keys.WORKERS].reconcile()
+
+    def calls(self, method: str, ending: str) -> int:
+        """Count the requests that GitHub got."""
+        return sum(
+            call.method == method and call.path.endswith(ending) for call in self.github.calls
+        )
+
+
+def git(github: Sandbox, *arguments: str) -> str:
+    """Ask git about the driver's repository."""
+    command = ["git", "-C", str(github.repository_path), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def kernels_listed(github: Sandbox, branch: str = "main") -> list[dict[str, str]]:
+    """Return the x86_64 entries of kernels.json on a branch."""
+    entries: list[dict[str, str]] = json.loads(
+        git(github, "show", f"{branch}:.github/kernels.json")
+    )["x86_64"]
+    return entries
+
+
+def is_one_commit_above_main(github: Sandbox, branch: str) -> bool:
+    """Tell whether a branch is the newest commit of main plus one."""
+    return git(github, "rev-parse", f"{branch}^@") == git(github, "rev-parse", "main")
+
+
+async def eventually(condition: Any, seconds: float = 30) -> None:
+    """Wait for an asynchronous condition."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def runner() -> QuickRunner:
+    return QuickRunner()
+
+
+@pytest.fixture
+async def github(tmp_path: Path, runner: QuickRunner) -> AsyncIterator[Sandbox]:
+    async with Sandbox(tmp_path / "github", content=CONTENT, runner=runner) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def settings(github: Sandbox, tmp_path: Path) -> Settings:
+    return Settings.from_environment(
+        {
+            **github.environment(),
+            "KMODBOT_DRIVER": "hello",
+            "DATABASE_URL": f"sqlite:///{tmp_path}/kmodbot.db",
+            "KMODBOT_RECONCILE_SECONDS": "999999",
+        }
+    )
+
+
+@asynccontextmanager
+async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]:
+    """Run a bot that GitHub's webhooks reach."""
+    app = create_app(settings)
+    async with TestClient(TestServer(app)) as client:
+        github.webhook_url = str(client.make_url("/webhooks/github"))
+        yield Bot(client, app, github)
+        github.webhook_url = None
+
+
+@pytest.fixture
+async def bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]:
+    async with running_bot(settings, github) as bot:
+        yield bot

@@ -1,0 +1,285 @@
+"""A node asks, and gets its driver: the bot against a GitHub on localhost."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kmodbot.sandbox import Fault
+from tests.bot.conftest import (
+    DEBIAN,
+    git,
+    is_one_commit_above_main,
+    kernels_listed,
+    running_bot,
+)
+
+if TYPE_CHECKING:
+    from kmodbot.bot.settings import Settings
+    from kmodbot.sandbox import Sandbox
+    from kmodbot.sandbox.faults import RequestKind
+    from tests.bot.conftest import Bot, QuickRunner
+
+BRANCH = "add-kernel/debian/x86_64/6-1-0-38-amd64"
+
+
+async def test_a_new_kernel_is_built_once_and_then_exists(bot: Bot, github: Sandbox) -> None:
+    status, first = await bot.ask()
+    assert (status, first["message"]) == (202, "workflow dispatched")
+
+    ended = await bot.finished(first["build_id"])
+    assert ended["status"] == "done"
+    assert ended["package"] == "hello-debian-6.1.0-38-amd64_v0.1.0_amd64.deb"
+    assert ended["kernel"] == {
+        key: DEBIAN[key]
+        for key in ("kernel_version", "architecture", "distribution", "distro_version")
+    }
+
+    status, second = await bot.ask()
+    assert status == 200
+    assert second == {
+        "message": "package exists",
+        **{key: ended[key] for key in ("status", "package", "url", "sha256")},
+    }
+    assert len(github.runs) == 1
+
+
+async def test_the_package_can_be_fetched_from_the_address_in_the_answer(bot: Bot) -> None:
+    _, asked = await bot.ask()
+    ended = await bot.finished(asked["build_id"])
+
+    async with bot.client.session.get(ended["url"]) as download:
+        assert await download.text() == ended["package"]
+
+
+async def test_many_nodes_on_one_new_kernel_cause_one_run(bot: Bot, github: Sandbox) -> None:
+    github.hold_runs()
+    answers = await asyncio.gather(*(bot.ask() for _ in range(50)))
+
+    assert [status for status, _ in answers] == [202] * 50
+    assert sorted(body["message"] for _, body in answers) == ["build in progress"] * 49 + [
+        "workflow dispatched"
+    ]
+    (build_id,) = {body["build_id"] for _, body in answers}
+    github.release_runs()
+    assert (await bot.finished(build_id))["status"] == "done"
+    assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+
+async def test_a_known_package_costs_github_nothing(bot: Bot, github: Sandbox) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+    before = len(github.calls)
+
+    answers = await asyncio.gather(*(bot.ask() for _ in range(50)))
+
+    assert [status for status, _ in answers] == [200] * 50
+    assert len(github.calls) == before
+
+
+async def test_the_run_gets_the_build_as_its_inputs(bot: Bot, github: Sandbox) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    (run,) = github.runs
+    assert run.inputs == DEBIAN | {"build_id": asked["build_id"]}
+    assert run.title == f"kmodbot {asked['build_id']} v0.1.0 debian 12 x86_64 6.1.0-38-amd64"
+    assert run.head_branch == "main"
+
+
+async def test_the_kernel_is_proposed_in_a_pull_request_of_one_commit(
+    bot: Bot, github: Sandbox
+) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    (pull,) = github.pulls
+    assert (pull.head_ref, pull.base_ref, pull.state) == (BRANCH, "main", "open")
+    assert is_one_commit_above_main(github, BRANCH)
+    assert kernels_listed(github, BRANCH) == [
+        {"target": "debian", "kernelrelease": "6.1.0-38-amd64", "distroversion": "12"}
+    ]
+
+
+async def test_a_merged_kernel_is_not_proposed_again(bot: Bot, github: Sandbox) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+    await github.merge_pull(github.pulls[0].number)
+    await bot.settled()
+
+    _, next_version = await bot.ask(driver_version="v0.2.0")
+    ended = await bot.finished(next_version["build_id"])
+    await bot.reconcile()
+
+    assert ended["status"] == "done"
+    assert len(github.pulls) == 1
+
+
+async def test_two_distro_versions_of_one_release_share_a_pull_request(
+    bot: Bot, github: Sandbox
+) -> None:
+    ubuntu = {"distribution": "ubuntu", "kernel_version": "6.8.0-79-generic"}
+    for version in ("24.04", "22.04"):
+        _, asked = await bot.ask(**ubuntu, distro_version=version)
+        await bot.finished(asked["build_id"])
+
+    (pull,) = github.pulls
+    entries = kernels_listed(github, pull.head_ref)
+    assert [entry["distroversion"] for entry in entries] == ["22.04", "24.04"]
+
+
+async def test_an_open_branch_follows_the_list_it_adds_to(bot: Bot, github: Sandbox) -> None:
+    for release in ("6.1.0-38-amd64", "6.1.0-39-amd64"):
+        _, asked = await bot.ask(kernel_version=release)
+        await bot.finished(asked["build_id"])
+    first, second = github.pulls
+
+    await github.merge_pull(first.number)
+    await bot.settled()
+
+    assert is_one_commit_above_main(github, second.head_ref)
+    await github.merge_pull(second.number)
+    await bot.settled()
+    assert len(kernels_listed(github)) == 2
+    assert git(github, "branch", "--list", "add-kernel/*") == ""
+
+
+async def test_a_failed_run_is_an_error_and_may_be_tried_again(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.conclusion = "failure"
+    _, asked = await bot.ask()
+    ended = await bot.finished(asked["build_id"])
+
+    assert ended["status"] == "error"
+    assert "ended with failure" in ended["error"]
+    assert ended["run_url"].endswith(str(github.runs[0].id))
+    assert github.pulls == []
+
+    runner.conclusion = "success"
+    status, again = await bot.ask()
+    assert status == 202
+    assert (await bot.finished(again["build_id"]))["status"] == "done"
+
+
+async def test_a_successful_run_without_its_package_is_an_error(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.publishes = False
+    _, asked = await bot.ask()
+    ended = await bot.finished(asked["build_id"])
+
+    assert ended["status"] == "error"
+    assert "was not found" in ended["error"]
+    assert github.pulls == []
+
+
+async def test_a_package_that_vanished_is_built_again(settings: Settings, github: Sandbox) -> None:
+    forgetful = dataclasses.replace(settings, index_seconds=1e-9)
+    async with running_bot(forgetful, github) as bot:
+        _, asked = await bot.ask()
+        await bot.finished(asked["build_id"])
+        github.releases[0].assets.clear()
+
+        status, again = await bot.ask()
+
+        assert (status, again["message"]) == (202, "workflow dispatched")
+        assert again["build_id"] != asked["build_id"]
+        await bot.finished(again["build_id"])
+
+
+async def test_a_run_of_another_workflow_or_branch_finishes_nothing(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    github.hold_runs()
+    _, asked = await bot.ask()
+    (run,) = github.runs
+    run.path = ".github/workflows/other.yml"
+    github.release_runs()
+    await bot.settled()
+
+    assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+
+class TestGitHubTrouble:
+    async def test_an_unknown_release_is_not_taken_for_an_empty_one(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.faults.add(Fault(path=".*/releases/tags/.*", kind="status", status=502))
+
+        status, body = await bot.ask()
+
+        assert (status, body["error"]["code"]) == (503, "github_unavailable")
+        assert github.runs == []
+
+    async def test_a_lost_answer_to_the_dispatch_does_not_start_a_second_run(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.faults.add(Fault(method="POST", path=".*/dispatches", kind="lost_answer"))
+
+        status, body = await bot.ask()
+        assert (status, body["error"]["code"]) == (503, "github_unavailable")
+        status, body = await bot.ask()
+        assert status in {200, 202}
+        await bot.settled()
+
+        assert len(github.runs) == 1
+        assert len(github.pulls) == 1
+
+    async def test_a_lost_webhook_is_made_up_for(self, bot: Bot, github: Sandbox) -> None:
+        github.faults.add(Fault(event="workflow_run", kind="lost", times=9))
+        _, asked = await bot.ask()
+        await bot.settled()
+        assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+        await bot.reconcile()
+
+        assert (await bot.status(asked["build_id"]))["status"] == "done"
+        assert len(github.pulls) == 1
+
+    async def test_doubled_webhooks_change_nothing(self, bot: Bot, github: Sandbox) -> None:
+        github.faults.add(Fault(event="workflow_run", kind="doubled", times=9))
+        _, asked = await bot.ask()
+
+        assert (await bot.finished(asked["build_id"]))["status"] == "done"
+        assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+    @pytest.mark.parametrize("path", ["git/trees", "git/commits", "git/refs", "pulls"])
+    @pytest.mark.parametrize("kind", ["lost_answer", "status", "secondary_limit", "reset"])
+    async def test_a_pull_request_is_opened_in_the_end(
+        self, bot: Bot, github: Sandbox, path: str, kind: RequestKind
+    ) -> None:
+        github.faults.add(Fault(method="POST", path=f".*/{path}", kind=kind))
+        _, asked = await bot.ask()
+        await bot.finished(asked["build_id"])
+
+        await bot.reconcile()
+        await bot.reconcile()
+
+        assert len(github.pulls) == 1
+        assert (await bot.status(asked["build_id"]))["status"] == "done"
+        assert is_one_commit_above_main(github, BRANCH)
+
+    async def test_a_refused_token_is_replaced(self, bot: Bot, github: Sandbox) -> None:
+        await bot.ask()
+        github.faults.add(Fault(path=".*/actions/runs/.*", kind="status", status=401))
+        await bot.settled()
+        await bot.reconcile()
+
+        assert len(github.pulls) == 1
+
+    async def test_a_refused_dispatch_is_told_and_logged_not_repeated(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.faults.add(
+            Fault(method="POST", path=".*/dispatches", kind="status", status=422, times=1)
+        )
+
+        status, body = await bot.ask()
+
+        assert (status, body["error"]["code"]) == (503, "dispatch_refused")
+        await bot.reconcile()
+        assert github.runs == []

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kmodbot.bot.secrets import Secret
+from kmodbot.bot.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def environment(app_key: str) -> dict[str, str]:
+    return {
+        "GITHUB_APP_ID": "12345",
+        "GITHUB_APP_PRIVATE_KEY": app_key,
+        "GITHUB_WEBHOOK_SECRET": "current, previous",
+        "GITHUB_REPOSITORY": "acme/hello-driver",
+        "KMODBOT_DRIVER": "hello",
+    }
+
+
+def problems(environment: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment(environment)
+    return "\n".join(caught.value.problems)
+
+
+def test_the_documented_variables_are_enough(environment: dict[str, str]) -> None:
+    settings = Settings.from_environment(environment)
+
+    assert settings.repository == "acme/hello-driver"
+    assert settings.webhook_secrets == (Secret("current"), Secret("previous"))
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.api_url == "https://api.github.com"
+    assert settings.workflow_path == ".github/workflows/driver-build.yml"
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    found = problems({})
+
+    for name in (
+        "GITHUB_APP_ID",
+        "GITHUB_APP_PRIVATE_KEY",
+        "GITHUB_WEBHOOK_SECRET",
+        "GITHUB_REPOSITORY",
+        "KMODBOT_DRIVER",
+    ):
+        assert f"{name} is missing" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GITHUB_APP_ID", "my app"),
+        ("GITHUB_APP_PRIVATE_KEY", "not a key"),
+        ("GITHUB_APP_PRIVATE_KEY_FILE", "/nowhere/key.pem"),
+        ("GITHUB_WEBHOOK_SECRET", " , "),
+        ("GITHUB_REPOSITORY", "acme"),
+        ("GITHUB_REPOSITORY", "acme/../other"),
+        ("KMODBOT_DRIVER", "Hello World"),
+        ("KMODBOT_WORKFLOW", "../evil.yml"),
+        ("PORT", "99999"),
+        ("PORT", "http"),
+        ("GITHUB_API_URL", "api.github.com"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "mysql://root:hunter2@db/kmodbot"),
+        ("KMODBOT_RECONCILE_SECONDS", "0"),
+        ("KMODBOT_ALLOW_UNAUTHENTICATED", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(
+    environment: dict[str, str], name: str, value: str
+) -> None:
+    found = problems(environment | {name: value})
+
+    assert found.startswith(name)
+    assert "hunter2" not in found
+
+
+def test_the_key_may_come_from_a_file(
+    environment: dict[str, str], app_key: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text(app_key)
+    del environment["GITHUB_APP_PRIVATE_KEY"]
+
+    settings = Settings.from_environment(environment | {"GITHUB_APP_PRIVATE_KEY_FILE": str(path)})
+
+    assert settings.private_key == Secret(app_key)
+
+
+def test_a_key_on_one_line_with_escaped_line_ends_is_understood(
+    environment: dict[str, str], app_key: str
+) -> None:
+    escaped = app_key.replace("\n", "\\n")
+
+    settings = Settings.from_environment(environment | {"GITHUB_APP_PRIVATE_KEY": escaped})
+
+    assert settings.private_key == Secret(app_key)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "bot.example.com"])  # noqa: S104
+def test_a_public_address_needs_api_tokens(environment: dict[str, str], host: str) -> None:
+    assert "KMODBOT_API_TOKENS is empty" in problems(environment | {"HOST": host})
+
+    with_tokens = environment | {"HOST": host, "KMODBOT_API_TOKENS": "s3cret"}
+    assert Settings.from_environment(with_tokens).host == host
+    told_so = environment | {"HOST": host, "KMODBOT_ALLOW_UNAUTHENTICATED": "yes"}
+    assert Settings.from_environment(told_so).host == host
+
+
+def test_no_secret_shows_in_the_settings(environment: dict[str, str]) -> None:
+    shown = repr(Settings.from_environment(environment | {"KMODBOT_API_TOKENS": "t0ken"}))
+
+    for secret in ("PRIVATE KEY", "current", "previous", "t0ken"):
+        assert secret not in shown
+
+
+def test_a_wrong_key_is_not_quoted(environment: dict[str, str]) -> None:
+    found = problems(environment | {"GITHUB_APP_PRIVATE_KEY": "-----BEGIN half a key"})
+
+    assert "half a key" not in found

@@ -1,0 +1,177 @@
+"""Deliveries: which are taken, which are refused, and that none is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kmodbot.bot import keys
+
+if TYPE_CHECKING:
+    from kmodbot.bot.settings import Settings
+    from kmodbot.sandbox import Sandbox
+    from tests.bot.conftest import Bot
+
+RUN = {
+    "action": "completed",
+    "workflow_run": {"id": 1},
+    "repository": {"full_name": "acme/hello-driver", "default_branch": "main"},
+}
+
+
+def signed(body: bytes, secret: str, **changes: str | None) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": "workflow_run",
+        "X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+        "X-Hub-Signature-256": f"sha256={digest}",
+    } | {name.replace("_", "-"): value for name, value in changes.items()}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
+async def deliver(bot: Bot, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    async with bot.client.post("/webhooks/github", data=BytesIO(body), headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+async def stored(bot: Bot) -> int:
+    return len(await bot.app[keys.DELIVERIES].waiting())
+
+
+async def test_a_delivery_for_an_unknown_run_is_worked_off_without_effect(
+    bot: Bot, settings: Settings
+) -> None:
+    body = json.dumps(RUN).encode()
+
+    status, answer = await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
+
+    assert (status, answer["message"]) == (202, "accepted")
+    await bot.settled()
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        None,
+        "",
+        "sha256=" + "0" * 64,
+        "sha256=" + "0" * 63,
+        "sha256=" + "0" * 65,
+        "sha1=" + "0" * 40,
+        "sha256=" + "é" * 64,
+        "nonsense",
+    ],
+)
+async def test_a_delivery_without_a_valid_signature_is_refused_and_not_stored(
+    bot: Bot, signature: str | None
+) -> None:
+    body = json.dumps(RUN).encode()
+
+    status, answer = await deliver(bot, body, signed(body, "wrong", X_Hub_Signature_256=signature))
+
+    assert (status, answer["error"]["code"]) == (401, "invalid_signature")
+    assert await stored(bot) == 0
+
+
+async def test_a_sha1_signature_alone_is_not_enough(bot: Bot, settings: Settings) -> None:
+    body = json.dumps(RUN).encode()
+    secret = settings.webhook_secrets[0].reveal()
+    sha1 = hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()
+    headers = signed(body, secret, X_Hub_Signature_256=None, X_Hub_Signature=f"sha1={sha1}")
+
+    status, _ = await deliver(bot, body, headers)
+
+    assert status == 401
+
+
+@pytest.mark.parametrize("name", ["X-GitHub-Event", "X-GitHub-Delivery"])
+async def test_a_signed_delivery_without_its_headers_is_refused(
+    bot: Bot, settings: Settings, name: str
+) -> None:
+    body = json.dumps(RUN).encode()
+    headers = signed(body, settings.webhook_secrets[0].reveal())
+    del headers[name]
+
+    status, answer = await deliver(bot, body, headers)
+
+    assert (status, answer["error"]["code"]) == (400, "invalid_header")
+    assert name in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"\xff", b"{}", b'{"workflow_run": {"id": "1"}}', b"[" * 50_000]
+)
+async def test_a_signed_delivery_of_another_form_is_refused(
+    bot: Bot, settings: Settings, body: bytes
+) -> None:
+    headers = signed(body, settings.webhook_secrets[0].reveal())
+
+    status, answer = await deliver(bot, body, headers)
+
+    assert (status, answer["error"]["code"]) == (400, "invalid_payload")
+    assert await stored(bot) == 0
+
+
+@pytest.mark.parametrize("event", ["ping", "issues", "star", "an_event_of_the_future"])
+async def test_other_events_are_accepted_and_ignored(
+    bot: Bot, settings: Settings, event: str
+) -> None:
+    body = b'{"zen": "Keep it logically awesome."}'
+    headers = signed(body, settings.webhook_secrets[0].reveal(), X_GitHub_Event=event)
+
+    status, answer = await deliver(bot, body, headers)
+
+    assert (status, answer["message"]) == (202, "ignored")
+    assert await stored(bot) == 0
+
+
+async def test_a_form_encoded_delivery_is_refused(bot: Bot, settings: Settings) -> None:
+    body = b"payload=%7B%7D"
+    secret = settings.webhook_secrets[0].reveal()
+    headers = signed(body, secret, Content_Type="application/x-www-form-urlencoded")
+
+    status, _ = await deliver(bot, body, headers)
+
+    assert status == 415
+
+
+async def test_the_largest_payload_that_github_sends_is_taken(bot: Bot, settings: Settings) -> None:
+    padding = 25 * 1024 * 1024 - len(json.dumps(RUN | {"padding": ""}))
+    body = json.dumps(RUN | {"padding": "x" * padding}).encode()
+    assert len(body) == 25 * 1024 * 1024
+    secret = settings.webhook_secrets[0].reveal()
+
+    status, _ = await deliver(bot, body, signed(body, secret))
+    assert status == 202
+    status, _ = await deliver(bot, body + b" ", signed(body + b" ", secret))
+    assert status == 413
+    await bot.settled()
+
+
+async def test_every_delivery_of_a_build_is_answered_with_202(bot: Bot, github: Sandbox) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    assert {delivery.status_code for delivery in github.deliveries} == {202}
+    assert {"workflow_run", "push"} <= {delivery.event for delivery in github.deliveries}
+
+
+async def test_a_redelivery_changes_nothing(bot: Bot, github: Sandbox) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+    before = len(github.calls)
+    (completed,) = (d for d in github.deliveries if d.action == "completed")
+
+    body = json.dumps(completed.payload).encode()
+    headers = signed(body, github.webhook_secret, X_GitHub_Delivery=completed.guid)
+    status, _ = await deliver(bot, body, headers)
+    await bot.settled()
+
+    assert status == 202
+    assert len(github.calls) == before

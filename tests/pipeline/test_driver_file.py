@@ -1,0 +1,78 @@
+"""driver.yml is validated strictly: a typing error must not become a wrong package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kmodbot.pipeline.driver_file import DriverFile, parse_driver_file, read_driver_file
+from kmodbot.pipeline.errors import BadInput
+
+from .conftest import HELLO
+
+
+def test_the_example_is_valid() -> None:
+    assert read_driver_file(HELLO).modules == ("hello",)
+
+
+def test_name_and_modules_are_enough() -> None:
+    expected = DriverFile(name="hello", modules=("hello",))
+    assert parse_driver_file({"name": "hello", "modules": ["hello"]}) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"modules": []}, "modules: name at least one"),
+        ({"modules": "hello"}, "modules: expected a list"),
+        ({"modules": ["hello.ko"]}, "'hello.ko' is not a module's name"),
+        ({"modules": ["../hello"]}, "is not a module's name"),
+        ({"modules": ["hello", "hello"]}, "named twice"),
+        ({"module": ["hello"]}, "unknown module; known are name"),
+        ({"name": ""}, "name: must not be empty"),
+        ({"name": 7}, "name: expected one line"),
+        ({"directory": "../other"}, "must lie inside"),
+        ({"directory": "/etc"}, "must lie inside"),
+        ({"description": "two\nlines"}, "description: expected one line"),
+        ({"maintainer": "$HOME"}, "maintainer: expected one line"),
+        ({"make": ["-f", "evil.mk"]}, "not of the form NAME=value"),
+        ({"make": ["A=1\nB=2"]}, "not of the form NAME=value"),
+        ({"make": ["CC=clang"]}, "CC is set by the builder"),
+    ],
+)
+def test_a_wrong_key_is_named(change: dict[str, object], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        parse_driver_file({"name": "hello", "modules": ["hello"], **change})
+
+
+@pytest.mark.parametrize("document", [None, [], "name: hello", 3])
+def test_something_else_than_a_mapping_is_refused(document: object) -> None:
+    with pytest.raises(BadInput, match="expected a mapping"):
+        parse_driver_file(document)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"driver\.yml: not found"):
+        read_driver_file(tmp_path)
+
+
+def test_yaml_that_makes_objects_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "driver.yml").write_text("name: !!python/object/apply:os.getcwd []\n")
+    with pytest.raises(BadInput, match="not readable as YAML"):
+        read_driver_file(tmp_path)
+
+
+def test_a_directory_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "out").symlink_to("/etc")
+    (source / "driver.yml").write_text("{name: hello, modules: [hello], directory: out}\n")
+    with pytest.raises(BadInput, match="leads out of the repository"):
+        read_driver_file(source)
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "driver.yml").write_text("{name: hello, modules: [hello], directory: out}\n")
+    with pytest.raises(BadInput, match="'out' is not a directory"):
+        read_driver_file(tmp_path)

@@ -1,0 +1,81 @@
+"""The command line: help, exit status, errors that name what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import HELLO
+from .test_inputs import GOOD
+
+
+def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **GOOD, **variables}
+    return subprocess.run(
+        [sys.executable, "-m", "kmodbot.pipeline", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "mentioned"),
+    [
+        ([], ["build", "publish", "KERNEL_VERSION", "BUILD_ID", "exit status"]),
+        (["build"], ["--source", "--output", "--cache", "KMODBOT_DEBIAN_MIRROR", "exit status"]),
+        (["publish"], ["--packages", "GITHUB_TOKEN", "GITHUB_API_URL", "exit status"]),
+    ],
+)
+def test_help_is_complete(words: list[str], mentioned: list[str]) -> None:
+    done = run(*words, "--help")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in mentioned)
+
+
+def test_a_wrong_input_ends_with_status_2_and_its_name(tmp_path: Path) -> None:
+    done = run("build", "--source", str(HELLO), "--output", str(tmp_path), ARCHITECTURE="sparc")
+    assert done.returncode == 2
+    assert done.stdout.startswith("error: ARCHITECTURE: ")
+    assert done.stderr == ""
+
+
+def test_a_distribution_that_is_not_built_yet_is_refused_before_anything_else(
+    tmp_path: Path,
+) -> None:
+    fedora = {
+        "DISTRIBUTION": "fedora",
+        "DISTRO_VERSION": "43",
+        "KERNEL_VERSION": "6.17.1-300.fc43.x86_64",
+    }
+    done = run("build", "--source", str(tmp_path), "--output", str(tmp_path), **fedora)
+    assert done.returncode == 2
+    assert "drivers are built for debian today, not for fedora yet" in done.stdout
+
+
+def test_a_source_without_driver_yml_is_refused(tmp_path: Path) -> None:
+    done = run("build", "--source", str(tmp_path), "--output", str(tmp_path))
+    assert done.returncode == 2
+    assert "driver.yml: not found" in done.stdout
+
+
+def test_publish_without_a_token_is_refused(tmp_path: Path) -> None:
+    done = run("publish", "--packages", str(tmp_path), GITHUB_REPOSITORY="acme/hello-driver")
+    assert done.returncode == 2
+    assert "GITHUB_TOKEN: is not set" in done.stdout
+
+
+def test_headers_that_cannot_be_had_end_with_status_1_and_the_table(tmp_path: Path) -> None:
+    nowhere = f"file://{tmp_path}/nowhere"
+    mirrors = {"KMODBOT_DEBIAN_MIRROR": nowhere, "KMODBOT_DEBIAN_SECURITY_MIRROR": nowhere}
+    words = ["--source", str(HELLO), "--output", str(tmp_path), "--cache", str(tmp_path / "c")]
+    done = run("build", *words, **mirrors)
+    assert done.returncode == 1
+    assert "1. Debian suites: lists cannot be read" in done.stdout
+    assert "2. Debian backports: lists cannot be read" in done.stdout
+    assert "phase            seconds\n          headers " in done.stdout

@@ -1,0 +1,63 @@
+"""The log reads well in a terminal, in a pipe and on GitHub Actions."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from kmodbot.pipeline.phases import Log
+
+from .conftest import written
+
+
+def on_actions(summary: Path) -> Log:
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    log = Log.from_environment(environment)
+    log.stream = io.StringIO()
+    return log
+
+
+def test_lines_carry_the_seconds_since_the_start(log: Log) -> None:
+    log.line("headers: found")
+    assert written(log) == "[   0.0s] headers: found\n"
+
+
+def test_phases_are_folded_on_actions_only(log: Log, tmp_path: Path) -> None:
+    actions = on_actions(tmp_path / "summary.md")
+    for each in (log, actions):
+        with each.phase("compile"):
+            each.raw("CC hello.o")
+    assert written(log) == "CC hello.o\n"
+    assert written(actions) == "::group::compile\nCC hello.o\n::endgroup::\n"
+
+
+def test_a_failed_phase_is_closed_and_counted(tmp_path: Path) -> None:
+    log = on_actions(tmp_path / "summary.md")
+    with pytest.raises(ValueError, match="broken"), log.phase("compile"):
+        raise ValueError("broken")
+    assert written(log).endswith("::endgroup::\n")
+    assert [name for name, _ in log.phases] == ["compile"]
+
+
+def test_the_summary_is_added_to_what_other_steps_wrote(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    log = on_actions(summary)
+    with log.phase("headers"):
+        log.note("BTF: included")
+    log.finish("driver-builder build")
+    lines = summary.read_text().splitlines()
+    assert lines[:2] == ["before", "### driver-builder build"]
+    assert "| phase | seconds |" in lines
+    assert "| headers | 0.00 |" in lines
+    assert "- BTF: included" in lines
+
+
+def test_an_error_of_several_lines_stays_one_annotation(log: Log, tmp_path: Path) -> None:
+    actions = on_actions(tmp_path / "summary.md")
+    for each in (log, actions):
+        each.failed("100 % wrong\nreally")
+    assert written(log) == "error: 100 % wrong\nreally\n"
+    assert written(actions) == "::error::100 %25 wrong%0Areally\n"
