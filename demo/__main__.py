@@ -49,11 +49,11 @@ async def _demo(show: Show, release: str | None) -> None:
             loop = Loop(world, show, first, second)
             await loop.sandbox()
             await loop.bot()
-            await loop.build()
-            await loop.package()
+            await loop.request()
+            await loop.run()
             await loop.pull_request()
+            await loop.delivery()
             await loop.merge()
-            await loop.fleet()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from itertools import takewhile
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def choose(release: str | None) -> tuple[Kernel, Kernel]:
         asked = Kernel.parse(distribution="debian", architecture=architecture, release=release)
         distro_version = asked.distro_version
     listed = _listed(distro_version, architecture)
-    first = release or next(name for name in reversed(listed) if name.startswith("6.1."))
+    plain = (name for name in reversed(listed) if re.fullmatch(r"6\.1\.0-[0-9]+-a[a-z]+64", name))
+    first = release or next(plain)
     if first not in listed:
         raise NoSuchKernel(f"Debian {distro_version} lists no {first}; it has {', '.join(listed)}")
     # The nearest neighbour shares most of its headers, which are then in the cache.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,15 @@ from demo.processes import run_tool
 from kmodbot.kernels import branch_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from demo.show import Show
     from demo.world import World
     from kmodbot.kernels import Kernel
 
 FLEET = 50
+_PATIENCE_SECONDS = 60
 
 
 class Unexpected(Exception):
@@ -33,7 +36,7 @@ class Loop:
     show: Show
     first: Kernel
     second: Kernel
-    node: dict[str, Any] = field(default_factory=dict)
+    _boot: asyncio.Task[dict[str, Any]] = field(init=False)
 
     async def sandbox(self) -> None:
         """Show that the driver's repository is a real one."""
@@ -51,88 +54,103 @@ class Loop:
             await self.world.start_bot()
             step.outcome = f"kmodbot serve on {self.world.bot_url}"
 
-    async def build(self) -> None:
-        """Boot the first node: its package is missing, so it is built."""
+    async def request(self) -> None:
+        """Boot the first node: its package is missing, so it asks for it."""
         with self.show.step("A node boots, finds no package and asks for it") as step:
-            reading = asyncio.create_task(self._relay_run_log())
-            self.node = await self.world.boot("node-1", self.first)
-            reading.cancel()
-            _expect(len(self.world.github.runs), 1, "runs")
-            step.outcome = f"built and verified: {self.node['package']}"
+            self._boot = asyncio.create_task(self.world.boot("node-1", self.first))
+            await self._until(lambda: self.world.github.runs or self._boot.done())
+            (run,) = self.world.github.runs
+            self._say("github", f"run {run.id}: {run.title}")
+            step.outcome = f"404, POST /build, run {run.id} dispatched"
 
-    async def package(self) -> None:
-        """Look at what was built, with the distribution's own tools."""
-        with self.show.step("The package and its module") as step:
-            name = self.node["package"]
-            (asset,) = (a for r in self.world.github.releases for a in r.assets if a.name == name)
-            self._say("dpkg-deb", *(await run_tool("dpkg-deb", "--info", asset.file)).splitlines())
-            module = self.node["module"]
-            vermagic = await run_tool("modinfo", "-F", "vermagic", module)
-            self._say("modinfo", f"vermagic: {vermagic.strip()}", f"would load {module}")
-            _expect(vermagic.split()[0], self.first.release, "vermagic")
-            step.outcome = f"{asset.size} bytes, sha256 {self.node['sha256'][:16]}…"
+    async def run(self) -> None:
+        """Follow the run that builds the package, and look at what it made."""
+        (run,) = self.world.github.runs
+        with self.show.step("The run builds the driver and publishes it") as step:
+            log = self.world.github.directory / "runs" / f"{run.id}-1" / "log.txt"
+            await self._relay(log, lambda: run.status == "completed")
+            _expect(run.conclusion, "success", "as conclusion of the run")
+            ((asset,),) = (release.assets for release in self.world.github.releases)
+            info = await run_tool("dpkg-deb", "--info", asset.file)
+            self._say("dpkg-deb", *(line for line in info.splitlines() if ":" in line))
+            step.outcome = f"{asset.name}, {asset.size} bytes"
 
     async def pull_request(self) -> None:
-        """Wait for the pull request and show what it changes."""
-        with self.show.step("The bot proposes the kernel") as step:
+        """Wait for the pull request that follows the webhook, and show what it changes."""
+        github = self.world.github
+        with self.show.step("A signed webhook; the bot proposes the kernel") as step:
             await self._settled(pulls=1)
             branch = branch_name(self.first)
-            repository = str(self.world.github.repository_path)
-            diff = await run_tool("git", "-C", repository, "diff", f"main...{branch}")
-            commits = await run_tool("git", "-C", repository, "log", "--oneline", f"main..{branch}")
+            diff = await self._git("diff", f"main...{branch}")
+            self._say("git", *diff.splitlines()[4:])
+            commits = await self._git("log", "--oneline", f"main..{branch}")
             _expect(len(commits.splitlines()), 1, "commits")
-            self._say("git", *diff.splitlines())
-            step.outcome = f"pull request from {branch}, one commit"
+            step.outcome = f"pull request {github.pulls[0].number} from {branch}, one commit"
+
+    async def delivery(self) -> None:
+        """See what the first node got."""
+        with self.show.step("The node has its driver, verified and unpacked") as step:
+            report = await self._boot
+            vermagic = await run_tool("modinfo", "-F", "vermagic", report["module"])
+            self._say("modinfo", f"vermagic: {vermagic.strip()}")
+            self._say("node-1", f"would load {report['module']}")
+            _expect(vermagic.split()[0], self.first.release, "as first word of vermagic")
+            step.outcome = f"hello.ko for {self.first.release}, sha256 {report['sha256'][:12]}…"
 
     async def merge(self) -> None:
-        """Merge the pull request and boot a second node on the same kernel."""
+        """Merge the pull request, and boot a second node and then a fleet."""
         github = self.world.github
-        with self.show.step("It is merged; a second node finds its package at once") as step:
+        with self.show.step(f"Merged; a second node; {FLEET} nodes on another kernel") as step:
             await github.merge_pull(github.pulls[0].number)
+            self._say("git", *(await self._git("log", "--oneline", "main")).splitlines())
             begun = time.monotonic()
             await self.world.boot("node-2", self.first)
             seconds = time.monotonic() - begun
             _expect(len(github.runs), 1, "runs")
-            repository = str(github.repository_path)
-            history = await run_tool("git", "-C", repository, "log", "--oneline", "main")
-            self._say("git", *history.splitlines())
-            step.outcome = f"driver ready after {seconds:.1f} s, no second run"
+            await self._boot_fleet()
+            step.outcome = (
+                f"node-2 after {seconds:.1f} s without a run; {FLEET} nodes: 1 run, 1 pull request"
+            )
 
-    async def fleet(self) -> None:
-        """Boot many nodes on another kernel at the same moment."""
+    async def _boot_fleet(self) -> None:
         github = self.world.github
-        with self.show.step(f"{FLEET} nodes boot together on {self.second.release}") as step:
-            boots = [
-                self.world.boot(f"fleet-{n:02}", self.second, quiet=True) for n in range(FLEET)
-            ]
-            reports = await asyncio.gather(*boots)
-            await self._settled(pulls=2)
-            _expect(len(github.runs), 2, "runs")
-            counts = Counter(call.path.rpartition("/")[2] for call in github.calls)
-            _expect(counts["dispatches"], 2, "dispatches")
-            _expect(len({report["sha256"] for report in reports}), 1, "packages")
-            step.outcome = f"{FLEET} drivers from 1 run and 1 pull request"
+        self._say("demo", f"{FLEET} nodes boot {self.second.release} at the same moment")
+        boots = [self.world.boot(f"fleet-{n:02}", self.second, quiet=True) for n in range(FLEET)]
+        reports = await asyncio.gather(*boots)
+        await self._settled(pulls=2)
+        dispatches = [call for call in github.calls if call.path.endswith("/dispatches")]
+        _expect((len(github.runs), len(dispatches)), (2, 2), "runs and dispatches")
+        _expect(len({report["sha256"] for report in reports}), 1, "package")
+        self._say("demo", f"{len(reports)} drivers from 1 run; the bot opened 1 pull request")
 
     async def _settled(self, *, pulls: int) -> None:
         """Wait until GitHub and the bot have nothing left to do."""
-        deadline = time.monotonic() + 30
-        while len(self.world.github.pulls) < pulls and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        await self._until(lambda: len(self.world.github.pulls) >= pulls)
         await self.world.github.settled()
         _expect(len(self.world.github.pulls), pulls, "pull requests")
 
-    async def _relay_run_log(self) -> None:
-        """Show what the run prints while it goes on."""
-        logs = self.world.github.directory / "runs"
-        while not (found := sorted(logs.glob("*/log.txt"))):
-            await asyncio.sleep(0.1)
-        with found[-1].open() as log:
+    async def _relay(self, log: Path, ended: Callable[[], bool]) -> None:
+        """Show what a run prints until it has ended."""
+        await self._until(log.exists)
+        with log.open() as lines:
             while True:
-                line = log.readline()
-                if line:
-                    self._say("run", line.rstrip())
-                else:
-                    await asyncio.sleep(0.1)
+                last = ended()
+                for line in lines:
+                    if not line.startswith("::"):
+                        self._say("run", line.rstrip())
+                if last:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def _until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Unexpected(f"nothing happened for {_PATIENCE_SECONDS} seconds")
+            await asyncio.sleep(0.05)
+
+    async def _git(self, *arguments: str) -> str:
+        return await run_tool("git", "-C", self.world.github.repository_path, *arguments)
 
     def _say(self, speaker: str, *lines: str) -> None:
         for line in lines:

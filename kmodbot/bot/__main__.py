@@ -21,6 +21,7 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = Settings.from_environment(environ)
     except SettingsError as error:

@@ -56,7 +56,7 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             client = GitHubClient(session, settings)
             contents, runs = Contents(client), Runs(client, settings.workflow)
             index = PackageIndex(Releases(client), settings.index_seconds)
-            dispatcher = Dispatcher(builds, index, runs, contents, changes)
+            dispatcher = Dispatcher(builds, index, runs, contents, changes, settings.claim_seconds)
             completion = Completion(settings, builds, index, runs, contents, changes)
             proposals = Proposals(builds, contents, Pulls(client, settings.repository))
             app[keys.BUILDS] = builds

@@ -106,7 +106,7 @@ class Completion:
             await self._fail(build, f"the run ended with {run.conclusion}; its log says why")
             return
         # The run's word is not enough: the package counts once the release holds it.
-        package = await self._index.find_now(build.target)
+        package = await self._index.find(build.target, max_age=0)
         if package is None:
             await self._fail(build, f"the run succeeded, but {build.target.package} was not found")
             return

@@ -6,6 +6,8 @@ id, so a bot that stops between the two finds the run again instead of starting 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import uuid
 from dataclasses import dataclass
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How long a dispatch may take before another process looks for its run.
-CLAIM = timedelta(seconds=60)
+_SECONDS_BEFORE_A_MISS_IS_CHECKED = 2.0
 # How far GitHub's clock may be behind ours when runs are searched by their time.
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -54,8 +55,15 @@ class Dispatcher:
     """Starts each build once."""
 
     def __init__(
-        self, builds: Builds, index: PackageIndex, runs: Runs, contents: Contents, changes: Changes
+        self,
+        builds: Builds,
+        index: PackageIndex,
+        runs: Runs,
+        contents: Contents,
+        changes: Changes,
+        claim_seconds: float,
     ) -> None:
+        self._claim_seconds = claim_seconds
         self._builds = builds
         self._index = index
         self._runs = runs
@@ -73,14 +81,15 @@ class Dispatcher:
         known = await self._builds.of_target(target)
         if known is not None and known.phase is not Phase.DONE:
             return Outcome(build=known)
-        package = await self._index.find(target)
-        if package is None and known is not None:
-            package = await self._index.find_now(target)
-            if package is None:
-                log.warning("package %s is gone from its release; building again", target.package)
-                await self._builds.release(known)
+        # What was missing a moment ago may have been published since, and not only by us.
+        package = await self._index.find(target) or await self._index.find(
+            target, max_age=_SECONDS_BEFORE_A_MISS_IS_CHECKED
+        )
         if package is not None:
             return Outcome(package=package)
+        if known is not None:
+            log.warning("package %s is gone from its release; building again", target.package)
+            await self._builds.release(known)
         return await self._reserve(target)
 
     async def _reserve(self, target: Target) -> Outcome:
@@ -100,10 +109,13 @@ class Dispatcher:
         if not await self._builds.claim(build, datetime.now(UTC)):
             return
         try:
-            await self._find_or_start(build)
-        except GitHubUnavailable as error:
-            log.warning("build %s: dispatch postponed: %s", build.id, error)
-            raise DispatchFailed(error.retry_after or 30) from error
+            # Ends well before another process may take the claim over.
+            async with asyncio.timeout(self._claim_seconds * 2 / 3):
+                await self._find_or_start(build)
+        except (GitHubUnavailable, TimeoutError) as error:
+            log.warning("build %s: dispatch postponed: %s", build.id, error or "it took too long")
+            retry_after = error.retry_after if isinstance(error, GitHubUnavailable) else None
+            raise DispatchFailed(retry_after or 30) from error
         except GitHubRefused as error:
             log.error("build %s: GitHub refused the dispatch: %s", build.id, error)  # noqa: TRY400
             reason = f"GitHub refused to start the build workflow ({error.status})"
@@ -111,6 +123,13 @@ class Dispatcher:
             self._changes.announce(build.id)
             raise DispatchFailed from error
         self._changes.announce(build.id)
+
+    async def dispatch_waiting(self) -> None:
+        """Dispatch the builds that nobody has dispatched, or whose dispatcher is gone."""
+        stale = datetime.now(UTC) - timedelta(seconds=self._claim_seconds)
+        for build in await self._builds.queued(claimed_before=stale):
+            with contextlib.suppress(DispatchFailed):
+                await self.dispatch(build)
 
     async def _find_or_start(self, build: Build) -> None:
         if build.claimed_at is not None:

@@ -48,6 +48,7 @@ class Settings:
     allow_unauthenticated: bool = False
     reconcile_seconds: float = 30.0
     index_seconds: float = 60.0
+    claim_seconds: float = 30.0
 
     @property
     def workflow_path(self) -> str:
@@ -78,6 +79,7 @@ class Settings:
             "allow_unauthenticated": read("KMODBOT_ALLOW_UNAUTHENTICATED", _yes_or_no, False),
             "reconcile_seconds": read("KMODBOT_RECONCILE_SECONDS", _seconds, cls.reconcile_seconds),
             "index_seconds": read("KMODBOT_INDEX_SECONDS", _seconds, cls.index_seconds),
+            "claim_seconds": read("KMODBOT_CLAIM_SECONDS", _seconds, cls.claim_seconds),
         }
         if read.problems:
             raise SettingsError(read.problems)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Phase
-from kmodbot.bot.dispatch import CLAIM, DispatchFailed
 from kmodbot.bot.events import ListChanged, parse_event
 from kmodbot.bot.github.errors import GitHubUnavailable
 
@@ -96,8 +94,7 @@ class Workers:
     async def reconcile(self) -> None:
         """Repair every step that was lost. Safe at any moment, in several processes at once."""
         self._arrived.set()
-        stale = datetime.now(UTC) - CLAIM
-        await _each(await self._builds.queued(claimed_before=stale), self._dispatcher.dispatch)
+        await self._dispatcher.dispatch_waiting()
         await _each(await self._builds.running(), self._look_at)
         await _each(await self._builds.unproposed(), self._proposals.propose)
 
@@ -116,7 +113,7 @@ async def _each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]
 
 def _report(what: str, error: Exception) -> None:
     # An outage of GitHub is no fault of ours and needs no traceback; it is tried again.
-    if isinstance(error, (GitHubUnavailable, DispatchFailed)):
+    if isinstance(error, GitHubUnavailable):
         log.warning("%s: tried again later: %s", what, error)
     else:
         log.exception("%s: unexpected error", what, exc_info=error)

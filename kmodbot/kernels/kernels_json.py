@@ -157,7 +157,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        _refuse(f"the key {twice!r} stands twice in one object; remove one")
+        _refuse(f"the key {twice!a} stands twice in one object; remove one")
     return content
 
 

@@ -37,8 +37,10 @@ class Report:
     seconds: dict[str, float]
 
     def as_json(self) -> str:
-        """Return the report as one JSON object."""
-        return json.dumps({"status": "ready", **asdict(self)})
+        """Return the report as one JSON object, ``module`` being the first of ``modules``."""
+        first = self.modules[0]
+        named = {"status": "ready", "module": first.path, "vermagic": first.vermagic}
+        return json.dumps({**named, **asdict(self)})
 
     def as_text(self) -> str:
         """Return the report as lines of name and value."""

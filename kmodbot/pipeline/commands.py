@@ -15,7 +15,8 @@ from kmodbot.pipeline.errors import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "http_proxy", "https_proxy", "no_proxy")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", *_PROXIES, *(name.upper() for name in _PROXIES))
 
 
 class CommandFailed(BuildError):

@@ -69,6 +69,9 @@ def compile_modules(
         "DRIVER_VERSION": request.driver_version,
         "KERNEL_VERSION": request.kernel.release,
         "SOURCE_DATE_EPOCH": str(epoch),
+        # A set time also keeps pahole from working in parallel, which shuffles the BTF.
+        # https://docs.kernel.org/kbuild/reproducible-builds.html
+        "KBUILD_BUILD_TIMESTAMP": f"@{epoch}",
     }
     stream(command, on_line=lambda line: log.raw(f"    {line}"), environment=environment)
     return directory
@@ -95,5 +98,5 @@ def btf_settings(headers: HeaderTree, log: Log) -> list[str]:
     if find_program("pahole"):
         log.note("BTF: included")
         return []
-    log.note("BTF: left out, because pahole is missing (apt-get install dwarves)")
+    log.note("BTF: left out, because pahole is missing (apt-get install pahole)")
     return ["CONFIG_DEBUG_INFO_BTF_MODULES="]

@@ -22,7 +22,8 @@ REPOSITORY: Final = "/repos/{owner}/{repository}"
 
 def actor_of(request: web.Request) -> Actor:
     """Return who is calling; anonymous until the credentials were checked."""
-    return request[ACTOR] if ACTOR in request else ANONYMOUS
+    actor: Actor = request.get(ACTOR, ANONYMOUS)
+    return actor
 
 
 def needs(permission: str, level: str = "read") -> Callable[[Handler], Handler]:

@@ -15,7 +15,8 @@ def kept_name(name: str) -> str:
 
     https://docs.github.com/rest/releases/assets#upload-a-release-asset
     """
-    plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFKD", name))
+    letters = unicodedata.normalize("NFD", name)
+    plain = "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
     if plain.startswith("."):
         plain = f"default{plain}"
     return re.sub(r"[^A-Za-z0-9_+@-]+", ".", plain).strip(".")

@@ -56,6 +56,8 @@ async def observed(request: web.Request, handler: Handler) -> web.StreamResponse
     world, watch = world_of(request), request.config_dict[WATCH]
     call = Call(request.method, short_path(request.path), request.query_string)
     if request.path.startswith("/api/"):
+        # A request that arrived whole is carried out, even when its sender is gone by then.
+        await request.read()
         world.calls.append(call)
         await watch.tell(call, "received")
     fault = world.faults.for_request(call.method, call.path)

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUILDER: Final = ".github/kmodbot/driver-builder.pyz"
-# What a job needs of the machine itself to reach package repositories.
+# What a job needs of the machine itself: to reach package repositories, and to keep its downloads
+# as a self-hosted runner does.
 INHERITED: Final = (
     "PATH",
     "LANG",
+    "XDG_CACHE_HOME",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     *(

@@ -131,7 +131,10 @@ class Handler(BaseHTTPRequestHandler):
             server.answer(self.command, self.path, body)
         self._send(failure.status, {"message": failure.message}, failure.headers)
 
-    do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - the names http.server looks for
+    # The names http.server looks for.
+    do_GET = handle_any  # noqa: N815
+    do_POST = handle_any  # noqa: N815
+    do_DELETE = handle_any  # noqa: N815
 
     def _failure(self) -> Failure | None:
         for failure in self.server.failures:
@@ -153,5 +156,5 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+    def log_message(self, *_: object) -> None:
         """Keep the test's output clean."""

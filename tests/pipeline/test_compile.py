@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.pipeline.build import source_epoch
 from kmodbot.pipeline.commands import CommandFailed, capture, clean_environment, stream
-from kmodbot.pipeline.compile import Sources, btf_settings, copy_sources, kbuild_settings
+from kmodbot.pipeline.compile import (
+    Sources,
+    btf_settings,
+    compile_modules,
+    copy_sources,
+    kbuild_settings,
+)
 from kmodbot.pipeline.compiler import Compiler
+from kmodbot.pipeline.driver_file import DriverFile
 from kmodbot.pipeline.errors import BadInput
-from kmodbot.pipeline.headers import HeaderTree
-from kmodbot.pipeline.phases import Log
 
-from .conftest import put_program
+from .conftest import build_request, put_program, written
 from .test_headers import make_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kmodbot.pipeline.headers import HeaderTree
+    from kmodbot.pipeline.phases import Log
 
 BTF = "CONFIG_DEBUG_INFO_BTF_MODULES=y\n"
 
@@ -31,7 +42,7 @@ def test_without_pahole_btf_is_left_out_and_that_is_noted(
     headers: HeaderTree, programs: Path, log: Log
 ) -> None:
     assert btf_settings(headers, log) == ["CONFIG_DEBUG_INFO_BTF_MODULES="]
-    assert log.notes == ["BTF: left out, because pahole is missing (apt-get install dwarves)"]
+    assert log.notes == ["BTF: left out, because pahole is missing (apt-get install pahole)"]
 
 
 def test_with_pahole_the_kernels_own_setting_stands(
@@ -75,7 +86,7 @@ def test_programs_get_neither_tokens_nor_settings_of_the_caller(
 
 
 def test_a_failed_program_shows_what_it_said() -> None:
-    with pytest.raises(CommandFailed, match="ended with status 3:\nwhy"):
+    with pytest.raises(CommandFailed, match=r"ended with status 3:\nwhy"):
         capture(["sh", "-c", "echo why >&2; exit 3"])
 
 
@@ -110,5 +121,26 @@ def test_the_time_of_the_files_is_the_last_commit_s(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="^SOURCE_DATE_EPOCH: expected seconds"):
+    with pytest.raises(BadInput, match=r"^SOURCE_DATE_EPOCH: expected seconds"):
         source_epoch(tmp_path, {"SOURCE_DATE_EPOCH": "yesterday"})
+
+
+def test_make_is_told_the_kernel_the_compiler_and_a_fixed_time(
+    headers: HeaderTree, programs: Path, log: Log, tmp_path: Path
+) -> None:
+    script = '#!/bin/sh\nfor word; do echo "$word"; done\nexport -p\n'
+    (programs / "make").write_text(script)
+    (programs / "make").chmod(0o755)
+    sources = Sources(tmp_path, tmp_path / "source")
+    driver_file = DriverFile(name="hello", modules=("hello",), directory="driver", make=("A=b",))
+    compiler = Compiler("gcc-12", "", "12.2.0")
+    compile_modules(build_request(), driver_file, sources, headers, compiler, 1700000000, log)
+    said = [line.strip() for line in written(log).splitlines()]
+    assert f"--directory={headers.path}" in said
+    assert f"M={tmp_path}/source/driver" in said
+    assert {"CC=gcc-12", "A=b", "modules"} <= set(said)
+    exported = [line for line in said if line.startswith("export ")]
+    assert "export DRIVER_VERSION='v0.1.0'" in exported
+    assert "export SOURCE_DATE_EPOCH='1700000000'" in exported
+    # pahole works in parallel without it, and its BTF differs from build to build.
+    assert "export KBUILD_BUILD_TIMESTAMP='@1700000000'" in exported

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from kmodbot.pipeline.compiler import choose_compiler, wanted_major
 from kmodbot.pipeline.errors import BuildError
 
 from .conftest import put_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOOKWORM = "gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +21,11 @@ from kmodbot.pipeline.headers.debian import (
     resolve,
 )
 from kmodbot.pipeline.headers.tree import HeaderTree
-from kmodbot.pipeline.phases import Log
 
 from .conftest import kernel
+
+if TYPE_CHECKING:
+    from kmodbot.pipeline.phases import Log
 
 STANZA = """\
 Package: linux-headers-6.12.38+deb12-amd64
@@ -142,7 +145,7 @@ def test_an_address_that_is_none_is_refused_without_showing_it(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("KMODBOT_DEBIAN_MIRROR", address)
-    with pytest.raises(BuildError, match="^KMODBOT_DEBIAN_MIRROR: expected") as caught:
+    with pytest.raises(BuildError, match=r"^KMODBOT_DEBIAN_MIRROR: expected") as caught:
         archives(["bookworm"])
     assert "secret" not in str(caught.value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +10,9 @@ from kmodbot.pipeline.driver_file import DriverFile, parse_driver_file, read_dri
 from kmodbot.pipeline.errors import BadInput
 
 from .conftest import HELLO
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_example_is_valid() -> None:

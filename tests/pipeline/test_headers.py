@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.kernels import Kernel
 from kmodbot.pipeline.errors import BadInput, BuildError, HeadersNotFound
 from kmodbot.pipeline.headers import CHAINS, HeaderTree, fetch_headers
-from kmodbot.pipeline.phases import Log
 
 from .conftest import kernel, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kmodbot.pipeline.phases import Log
 
 
 def make_tree(path: Path, config: str = "CONFIG_MODVERSIONS=y\n") -> HeaderTree:

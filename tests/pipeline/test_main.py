@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .conftest import HELLO
 from .test_inputs import GOOD
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,13 @@ from kmodbot.pipeline.checks import check_module, collect_modules
 from kmodbot.pipeline.driver_file import DriverFile
 from kmodbot.pipeline.elf import read_module
 from kmodbot.pipeline.errors import BuildError
-from kmodbot.pipeline.phases import Log
 
 from .conftest import build_request, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kmodbot.pipeline.phases import Log
 
 HELLO = DriverFile(name="hello", modules=("hello",))
 

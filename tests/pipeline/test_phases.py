@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.pipeline.phases import Log
 
 from .conftest import written
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def on_actions(summary: Path) -> Log:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.pipeline.errors import BadInput, BuildError
 from kmodbot.pipeline.github import GitHub
-from kmodbot.pipeline.phases import Log
 from kmodbot.pipeline.publish import Published, find_package, publish_package
 
 from .conftest import build_request, written
 from .releases import Failure, Releases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kmodbot.pipeline.phases import Log
 
 NAME = "hello-debian-6.12.38+deb12-amd64_v0.1.0_amd64.deb"
 TAG = "v0.1.0-debian-12-x86_64"

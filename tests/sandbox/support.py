@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from aiohttp import web
 from githubkit import GitHub, TokenAuthStrategy
 from githubkit.cache import MemCacheStrategy
 from githubkit.exception import RequestFailed
+from githubkit_schemas.v2022_11_28.models import ContentFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from kmodbot.sandbox import RunContext, Sandbox
 
 T = TypeVar("T")
+# Given to every client, because loading certificates for each request takes longer than the rest.
+UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 HELLO = ("acme", "hello-driver")
 WORKFLOW = "driver-build.yml"
 INPUTS = {
@@ -126,6 +130,7 @@ class Client:
             cache_strategy=MemCacheStrategy(),
             http_cache=False,
             auto_retry=False,
+            ssl_verify=UNUSED_TLS,
             trust_env=False,
         )
         calls = self._github.rest("2022-11-28")
@@ -204,6 +209,17 @@ async def push_branch(of: Client, branch: str, path: str, text: str) -> str:
     sha = await commit_file(of, path, text)
     await of.git.async_create_ref(*HELLO, ref=f"refs/heads/{branch}", sha=sha)
     return sha
+
+
+async def get_file(of: Client, path: str, ref: str = "main") -> ContentFile:
+    """Return a file as the contents API shows it."""
+    response = await of.repos.async_get_content(*HELLO, path, ref=ref)
+    return ContentFile.model_validate(response.json())
+
+
+async def read_file(of: Client, path: str, ref: str = "main") -> bytes:
+    """Return the bytes of a file."""
+    return decoded((await get_file(of, path, ref)).content)
 
 
 def decoded(content: str) -> bytes:

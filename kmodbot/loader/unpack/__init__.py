@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _READERS = {".deb": deb.read, ".rpm": rpm.read}
 
 # What the decompressors of the standard library raise for broken input, beside OSError.
-_BROKEN = (BadArchiveError, EOFError, OSError, ValueError, zlib.error)
+_BROKEN = (BadArchiveError, EOFError, OSError, ValueError, lzma.LZMAError, zlib.error)
 
 
 def modules_of(package: Path, name: str) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import io
 import tarfile
 from typing import BinaryIO
 
-from .members import BadArchiveError, Modules, decompressed, exactly, plain_path
+from .members import BadArchiveError, Modules, decompressed, exactly, finish, plain_path
 
 _MAGIC = b"!<arch>\n"
 _HEADER = 60
@@ -23,6 +23,7 @@ def read(file: BinaryIO, modules: Modules) -> None:
         with tarfile.open(fileobj=data, mode="r|") as archive:
             for member in archive:
                 _add(archive, member, modules)
+        finish(data)
     except tarfile.TarError as error:
         raise BadArchiveError(str(error)) from error
 

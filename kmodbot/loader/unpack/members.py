@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _PLACES = ("lib/modules/", "usr/lib/modules/")
 _LARGEST = 256 << 20
+_LONGEST_PADDING = 1 << 16
 
 _MAGIC: dict[bytes, Callable[[BinaryIO], Any]] = {
     b"\x1f\x8b": gzip.open,
@@ -63,6 +64,12 @@ def exactly(file: IO[bytes], size: int) -> bytes:
     if len(content) != size:
         raise BadArchiveError("it breaks off")
     return content
+
+
+def finish(file: IO[bytes]) -> None:
+    """Read a stream to its end, because only there its decompressor checks what it gave out."""
+    if len(file.read(_LONGEST_PADDING)) == _LONGEST_PADDING:
+        raise BadArchiveError("something follows the end of its archive")
 
 
 def decompressed(file: BinaryIO) -> IO[bytes]:

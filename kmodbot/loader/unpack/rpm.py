@@ -10,7 +10,7 @@ import stat
 import struct
 from typing import IO, BinaryIO
 
-from .members import BadArchiveError, Modules, decompressed, exactly, plain_path
+from .members import BadArchiveError, Modules, decompressed, exactly, finish, plain_path
 
 _LEAD = 96
 _LEAD_MAGIC = b"\xed\xab\xee\xdb"
@@ -34,6 +34,7 @@ def read(file: BinaryIO, modules: Modules) -> None:
     payload = decompressed(file)
     while _member(payload, modules):
         pass
+    finish(payload)
 
 
 def _skip_header(file: BinaryIO) -> int:

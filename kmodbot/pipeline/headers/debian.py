@@ -64,7 +64,9 @@ class DebianSuites:
         """Return the kernel releases whose headers are listed, oldest first."""
         apt = self._apt(distro_version, architecture, cache)
         with apt.locked():
-            return listed_releases(apt)
+            listed = listed_releases(apt)
+        # The lists of this machine's architecture are there too, for kbuild.
+        return [name for name in listed if package_architecture(architecture) in flavour(name)]
 
     def _apt(self, distro_version: str, architecture: str, cache: Path) -> IsolatedApt:
         codename = CODENAMES.get(distro_version)
