@@ -28,8 +28,8 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 toolchain:
 	@scripts/system-packages $(TOOLCHAIN)
 
-demo: setup toolchain dist ## show the whole loop for real; KERNEL=release picks the kernel
-	$(BIN)/python -m demo $(if $(KERNEL),--kernel '$(KERNEL)')
+demo: setup toolchain dist ## show the whole loop for real; KERNEL=release, KEEP=directory
+	$(BIN)/python -m demo $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(KEEP),--keep '$(KEEP)')
 
 test: setup toolchain dist ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from demo.kernels import NoSuchKernel, choose
 from demo.show import Show
@@ -14,6 +16,9 @@ from demo.steps import Loop, Unexpected
 from demo.world import open_world
 from kmodbot.kernels import InvalidInput
 from kmodbot.pipeline.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def main() -> int:
@@ -25,10 +30,18 @@ def main() -> int:
         help="kernel release of the first node, one that Debian lists "
         "(default: the newest 6.1 of Debian 12)",
     )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="a new directory for the repository, packages and logs, which is not removed",
+    )
+    arguments = parser.parse_args()
     show = Show()
     try:
-        asyncio.run(_demo(show, parser.parse_args().kernel))
-    except (InvalidInput, NoSuchKernel) as error:
+        with _directory(arguments.keep) as directory:
+            asyncio.run(_demo(show, arguments.kernel, directory))
+    except (InvalidInput, NoSuchKernel, FileExistsError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
     except (BuildError, RuntimeError, Unexpected) as error:
@@ -40,20 +53,29 @@ def main() -> int:
     return 0
 
 
-async def _demo(show: Show, release: str | None) -> None:
+@contextmanager
+def _directory(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="kmodbot-demo-") as directory:
+        yield Path(directory)
+
+
+async def _demo(show: Show, release: str | None, directory: Path) -> None:
     show.line("demo", "asking Debian which kernels it has headers for")
     first, second = await asyncio.to_thread(choose, release)
     show.line("demo", f"the first node runs {first.release}, the fleet {second.release}")
-    with tempfile.TemporaryDirectory(prefix="kmodbot-demo-") as directory:
-        async with open_world(show, Path(directory)) as world:
-            loop = Loop(world, show, first, second)
-            await loop.sandbox()
-            await loop.bot()
-            await loop.request()
-            await loop.run()
-            await loop.pull_request()
-            await loop.delivery()
-            await loop.merge()
+    async with open_world(show, directory) as world:
+        loop = Loop(world, show, first, second)
+        await loop.sandbox()
+        await loop.bot()
+        await loop.request()
+        await loop.run()
+        await loop.pull_request()
+        await loop.delivery()
+        await loop.merge()
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def _listed(distro_version: str, architecture: str) -> list[str]:
     for source in CHAINS["debian"]:
         assert isinstance(source, DebianSuites)  # noqa: S101  # Debian's chain begins with these
         names.update(dict.fromkeys(source.releases(distro_version, architecture, CACHE)))
-    return [name for name in names if "-rt-" not in name]
+    return list(names)
 
 
 def _alike(one: str, other: str) -> int:

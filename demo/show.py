@@ -23,11 +23,17 @@ class Step:
     seconds: float = 0.0
 
 
+def _console() -> Console:
+    # A pipe has no width; the default of 80 would fold the table.
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=120)
+
+
 @dataclass
 class Show:
     """Prints steps as they happen, and at the end the table of all of them."""
 
-    console: Console = field(default_factory=lambda: Console(highlight=False, soft_wrap=True))
+    console: Console = field(default_factory=_console)
     steps: list[Step] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
@@ -59,7 +65,9 @@ class Show:
 
     def table(self) -> None:
         """Print what happened, step by step."""
-        table = Table("", "step", "what happened", "seconds", title="The loop, closed")
+        table = Table("", "step", title="The loop, closed")
+        table.add_column("what happened", overflow="fold")
+        table.add_column("seconds", justify="right")
         for number, step in enumerate(self.steps, 1):
             table.add_row(str(number), step.title, step.outcome, f"{step.seconds:.1f}")
         table.add_row("", "", "in total", f"{time.monotonic() - self.started:.1f}")

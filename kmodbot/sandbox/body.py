@@ -73,6 +73,8 @@ async def read_body(request: web.Request) -> Body:
     text = await request.text()
     try:
         members = json.loads(text or "{}")
+        # JSON can spell half a character, which nothing can store.
+        json.dumps(members, ensure_ascii=False).encode()
     except ValueError as error:
         raise Refusal(400, "Problems parsing JSON") from error
     if not isinstance(members, dict):

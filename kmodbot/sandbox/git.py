@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"
+LONGEST_REF = 255
 KINDS = {
     ObjectType.COMMIT: "commit",
     ObjectType.TREE: "tree",
     ObjectType.BLOB: "blob",
     ObjectType.TAG: "tag",
 }
+
+
+def is_ref_name(name: str) -> bool:
+    """Tell whether git allows this full name for a ref, and GitHub its length."""
+    return len(name.encode()) <= LONGEST_REF and pygit2.reference_is_valid_name(name)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class GitRepository:
 
     def ref(self, name: str) -> str | None:
         """Return the sha that the full ref `name` points to."""
-        if not pygit2.reference_is_valid_name(name):
+        if not is_ref_name(name):
             return None
         reference = self.objects.references.get(name)
         return str(reference.target) if reference is not None else None

@@ -69,7 +69,10 @@ class Pull:
 
 @dataclass
 class Asset:
-    """A file of a release; its bytes lie at `file`."""
+    """A file of a release; its bytes lie at `file`.
+
+    `state` is "uploaded", or "starter" for what a broken upload leaves behind.
+    """
 
     id: int
     name: str
@@ -81,6 +84,7 @@ class Asset:
     created_at: datetime
     file: Path
     download_count: int = 0
+    state: str = "uploaded"
 
 
 @dataclass

@@ -52,7 +52,7 @@ def asset(world: World, of: Release, record: Asset) -> dict[str, Any]:
         "browser_download_url": addresses.download(of.tag_name, record.name),
         "name": record.name,
         "label": record.label,
-        "state": "uploaded",
+        "state": record.state,
         "content_type": record.content_type,
         "size": record.size,
         "digest": record.digest,

@@ -26,7 +26,8 @@ async def download(request: web.Request) -> web.Response:
     if _is_ours(world, request):
         for release, asset in world.assets():
             place = (release.tag_name, asset.name)
-            if place == (asked["tag"], asked["name"]) and not release.draft:
+            public = asset.state == "uploaded" and not release.draft
+            if public and place == (asked["tag"], asked["name"]):
                 return send(asset)
     return web.Response(status=404, text="Not Found")
 

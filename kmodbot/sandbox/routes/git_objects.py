@@ -6,7 +6,7 @@ https://docs.github.com/rest/git
 from __future__ import annotations
 
 import base64
-import binascii
+import json
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pygit2.enums import ObjectType
 from kmodbot.sandbox.access import REPOSITORY, needs
 from kmodbot.sandbox.answers import answer
 from kmodbot.sandbox.body import Body, read_body
-from kmodbot.sandbox.errors import not_found, unprocessable
+from kmodbot.sandbox.errors import invalid_request, not_found, unprocessable
 from kmodbot.sandbox.git import Ident
 from kmodbot.sandbox.render import node_id
 from kmodbot.sandbox.render.commits import git_commit
@@ -48,7 +48,7 @@ async def create_blob(request: web.Request) -> web.Response:
     content, encoding = body.text("content"), body.maybe_text("encoding", "utf-8")
     try:
         data = base64.b64decode(content) if encoding == "base64" else content.encode()
-    except binascii.Error as error:
+    except ValueError as error:
         raise unprocessable("content is not valid Base64.") from error
     sha = str(world.git.objects.create_blob(data))
     return answer({"sha": sha, "url": _url(world, "blobs", sha)}, HTTPStatus.CREATED)
@@ -138,7 +138,7 @@ def _put(world: World, index: pygit2.Index, entry: Any) -> None:
     """Add, replace or (with a null sha) remove one entry."""
     body = Body(entry if isinstance(entry, dict) else {})
     path, mode = body.text("path"), body.maybe_text("mode", "100644") or ""
-    if any(part in ("", ".", "..", ".git") for part in path.split("/")):
+    if "\0" in path or any(part in ("", ".", "..", ".git") for part in path.split("/")):
         raise unprocessable("tree.path contains a malformed path component")
     if mode not in MODES:
         raise unprocessable("tree.mode is not one of 100644, 100755, 040000, 120000")
@@ -212,6 +212,15 @@ def _ident(body: Body, name: str, default: Ident) -> Ident:
     if name not in body:
         return default
     given = Body(body.mapping(name))
-    date = given.maybe_text("date")
-    when = datetime.fromisoformat(date) if date else default.when
-    return Ident(given.text("name"), given.text("email"), when)
+    for member in ("name", "email"):
+        if not given.text(member).isprintable() or not given.text(member).strip():
+            raise invalid_request(f"{name}.{member} is not usable in a commit.")
+    return Ident(given.text("name"), given.text("email"), _date(given, default.when))
+
+
+def _date(given: Body, default: datetime) -> datetime:
+    text = given.maybe_text("date")
+    try:
+        return datetime.fromisoformat(text) if text else default
+    except ValueError as error:
+        raise invalid_request(f"{json.dumps(text)} is not a valid date-time.") from error

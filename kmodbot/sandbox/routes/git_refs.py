@@ -8,14 +8,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import pygit2
 from pygit2.enums import ObjectType
 
 from kmodbot.sandbox.access import REPOSITORY, needs
 from kmodbot.sandbox.answers import answer, nothing, page
 from kmodbot.sandbox.body import read_body
 from kmodbot.sandbox.errors import not_found, unprocessable
-from kmodbot.sandbox.git import KINDS
+from kmodbot.sandbox.git import KINDS, is_ref_name
 from kmodbot.sandbox.pushes import move_ref
 from kmodbot.sandbox.render import node_id
 from kmodbot.sandbox.render.commits import repository_commit
@@ -42,7 +41,7 @@ async def create_ref(request: web.Request) -> web.Response:
     """Create a ref; of several callers at once exactly one succeeds."""
     world, body = world_of(request), await read_body(request)
     ref, sha = body.text("ref"), body.text("sha")
-    if not ref.startswith("refs/") or ref.count("/") < 2 or not pygit2.reference_is_valid_name(ref):
+    if not ref.startswith("refs/") or ref.count("/") < 2 or not is_ref_name(ref):
         raise unprocessable(f"{ref} is not a valid ref name.")
     if world.git.ref(ref) is not None:
         raise unprocessable("Reference already exists")

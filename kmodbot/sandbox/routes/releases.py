@@ -8,13 +8,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import pygit2
-
 from kmodbot.sandbox.access import REPOSITORY, actor_of, needs
 from kmodbot.sandbox.answers import answer, page
 from kmodbot.sandbox.body import Body, read_body
 from kmodbot.sandbox.errors import invalid_request, not_found, validation_failed
-from kmodbot.sandbox.git import TAGS
+from kmodbot.sandbox.git import TAGS, is_ref_name
 from kmodbot.sandbox.pushes import move_ref
 from kmodbot.sandbox.records import Release
 from kmodbot.sandbox.render import releases as render
@@ -43,7 +41,7 @@ async def create_release(request: web.Request) -> web.Response:
     """Create a release, and its tag when it is published and there is none."""
     world, body = world_of(request), await read_body(request)
     tag = body.text("tag_name")
-    if not tag or not pygit2.reference_is_valid_name(TAGS + tag):
+    if not tag or not is_ref_name(TAGS + tag):
         raise validation_failed("Release", "invalid", field="tag_name")
     if _published(world, tag) is not None:
         raise validation_failed("Release", "already_exists", field="tag_name")
