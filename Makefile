@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What compiling a module for a Debian 12 kernel needs.
 TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyring
+# What the tests need besides: a node of the other architecture, and a person at a terminal.
+TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu curl
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
@@ -22,7 +24,7 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || scripts/system-packages python3-venv
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 toolchain:
@@ -32,6 +34,7 @@ demo: setup toolchain dist ## show the whole loop for real; KERNEL=release, KEEP
 	$(BIN)/python -m demo $(if $(KERNEL),--kernel '$(KERNEL)') $(if $(KEEP),--keep '$(KEEP)')
 
 test: setup toolchain dist ## run the tests
+	@scripts/system-packages $(TEST_TOOLS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup ## lint, types, workflows

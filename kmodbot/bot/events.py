@@ -31,9 +31,10 @@ class BadEvent(Exception):
 
 @dataclass(frozen=True)
 class RunChanged:
-    """A workflow run was requested, has started or has ended."""
+    """A workflow run was requested, has started or has ended: ``status`` is where it stands."""
 
     run_id: int
+    status: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def _json_object(payload: bytes) -> dict[str, Any]:
 
 
 def _run_changed(data: dict[str, Any]) -> Event | None:
-    return RunChanged(_field(data, "workflow_run", "id", int))
+    run_id = _field(data, "workflow_run", "id", int)
+    return RunChanged(run_id, _field(data, "workflow_run", "status", str))
 
 
 def _pushed(data: dict[str, Any]) -> Event | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.github.contents import FileChange
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
     from kmodbot.kernels import Kernel
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The default branch at one moment, with its kernels.json."""
+
+    branch: str
+    head: Head
+    document: str
 
 
 class Proposals:
@@ -42,53 +52,67 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
+        kernel = build.target.kernel
+        branch = branch_name(kernel)
         async with self._lock:
-            branch, kernel = branch_name(build.target.kernel), build.target.kernel
-            base = await self._contents.default_branch()
-            if await self._write_branch(base, branch, kernel):
-                opened = await self._pulls.create(_pull_request(branch, base, build))
-                if opened:
+            base = await self._base()
+            document = await self._with_kernel(base, kernel)
+            if document != base.document:
+                commit = await self._commit(base, document, kernel)
+                created = await self._contents.create_branch(branch, commit)
+                if not created and not await self._is_current(branch, base, document):
+                    await self._contents.move_branch(branch, commit)
+                if await self._pulls.create(_pull_request(branch, base.branch, build)):
                     log.info("build %s: pull request opened from %s", build.id, branch)
             await self._builds.proposed(build.id)
 
     async def regenerate(self) -> None:
         """Put every open branch on top of the default branch as it is now."""
         kernels = {branch_name(kernel): kernel for kernel in await self._builds.kernels()}
-        base = await self._contents.default_branch()
-        for branch in await self._contents.branches("add-kernel/"):
-            kernel = kernels.get(branch)
-            if kernel is None:
-                continue
-            async with self._lock:
-                if not await self._write_branch(base, branch, kernel):
-                    await self._contents.delete_branch(branch)
+        branches = await self._contents.branches("add-kernel/")
+        async with self._lock:
+            base = await self._base()
+            for branch in branches:
+                if branch in kernels:
+                    await self._renew(branch, base, kernels[branch])
 
-    async def _write_branch(self, base: str, branch: str, kernel: Kernel) -> bool:
-        """Make ``branch`` the base plus the kernel; False when the base has the kernel already."""
-        head = await self._contents.head(base)
-        if head is None:
-            raise LookupError(f"the default branch {base} does not exist")
-        before = await self._contents.file(KERNELS_JSON, head.commit) or ""
-        after = before
-        for listed in await self._builds.kernels_like(kernel):
-            after = add_kernel(after, listed)
-        if after == before:
-            return False
-        message = f"Add kernel {kernel.release} ({kernel.distribution}, {kernel.architecture})"
-        commit = await self._contents.commit(head, FileChange(KERNELS_JSON, after, message))
-        if not await self._contents.create_branch(branch, commit):
-            await self._update_branch(branch, commit, head, after)
-        return True
-
-    async def _update_branch(self, branch: str, commit: str, base: Head, content: str) -> None:
-        current = await self._contents.head(branch)
-        up_to_date = (
-            current is not None
-            and current.parents == (base.commit,)
-            and await self._contents.file(KERNELS_JSON, current.commit) == content
-        )
-        if not up_to_date:
+    async def _renew(self, branch: str, base: _Base, kernel: Kernel) -> None:
+        document = await self._with_kernel(base, kernel)
+        if document == base.document:
+            await self._contents.delete_branch(branch)
+        elif not await self._is_current(branch, base, document):
+            commit = await self._commit(base, document, kernel)
             await self._contents.move_branch(branch, commit)
+            log.info("branch %s is on top of %s again", branch, base.branch)
+
+    async def _base(self) -> _Base:
+        branch = await self._contents.default_branch()
+        head = await self._contents.head(branch)
+        if head is None:
+            raise LookupError(f"the default branch {branch} does not exist")
+        return _Base(branch, head, await self._contents.file(KERNELS_JSON, head.commit) or "")
+
+    async def _with_kernel(self, base: _Base, kernel: Kernel) -> str:
+        document = base.document
+        for listed in await self._builds.kernels_like(kernel):
+            document = add_kernel(document, listed)
+        return document
+
+    async def _commit(self, base: _Base, document: str, kernel: Kernel) -> str:
+        change = FileChange(KERNELS_JSON, document, _title(kernel))
+        return await self._contents.commit(base.head, change)
+
+    async def _is_current(self, branch: str, base: _Base, document: str) -> bool:
+        head = await self._contents.head(branch)
+        return (
+            head is not None
+            and head.parents == (base.head.commit,)
+            and await self._contents.file(KERNELS_JSON, head.commit) == document
+        )
+
+
+def _title(kernel: Kernel) -> str:
+    return f"Add kernel {kernel.release} ({kernel.distribution}, {kernel.architecture})"
 
 
 def _pull_request(branch: str, base: str, build: Build) -> PullRequest:
@@ -96,7 +120,7 @@ def _pull_request(branch: str, base: str, build: Build) -> PullRequest:
     return PullRequest(
         branch=branch,
         base=base,
-        title=f"Add kernel {kernel.release} ({kernel.distribution}, {kernel.architecture})",
+        title=_title(kernel),
         body=(
             f"A node booted `{kernel.release}` and asked for {driver.name}.\n\n"
             f"{driver.name} {driver.version} was built for it: "

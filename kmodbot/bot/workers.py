@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 5
+# Branches follow the push webhook; this is for pushes whose webhook was lost.
+_SECONDS_BETWEEN_REGENERATIONS = 600
 
 
 class Workers:
@@ -82,13 +84,19 @@ class Workers:
         if isinstance(event, ListChanged):
             await self._proposals.regenerate()
         elif event is not None:
-            build = await self._completion.look_at(event.run_id)
+            build = await self._completion.seen(event.run_id, event.status)
             if build is not None and build.phase is Phase.DONE and not build.proposed:
                 await self._proposals.propose(build)
 
     async def _reconcile_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        regenerate_at = loop.time()
         while True:
             await self.reconcile()
+            if loop.time() >= regenerate_at and await _attempt(
+                "branches", self._proposals.regenerate
+            ):
+                regenerate_at = loop.time() + _SECONDS_BETWEEN_REGENERATIONS
             await asyncio.sleep(self._settings.reconcile_seconds)
 
     async def reconcile(self) -> None:
@@ -105,10 +113,17 @@ class Workers:
 
 async def _each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:
     for build in builds:
-        try:
-            await step(build)
-        except Exception as error:
-            _report(f"build {build.id}", error)
+        await _attempt(f"build {build.id}", step, build)
+
+
+async def _attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Build) -> bool:
+    """Take one step; report an error instead of letting it stop the others."""
+    try:
+        await step(*arguments)
+    except Exception as error:
+        _report(what, error)
+        return False
+    return True
 
 
 def _report(what: str, error: Exception) -> None:

@@ -82,10 +82,11 @@ class Sandbox:
         self._world: World
 
     async def __aenter__(self) -> Self:
-        listener = socket.create_server(self._address)
-        host, port = listener.getsockname()[:2]
-        self._world = world = self._build_world(f"http://{host}:{port}")
         async with AsyncExitStack() as stack:
+            listener = socket.create_server(self._address)
+            stack.callback(listener.close)
+            host, port = listener.getsockname()[:2]
+            self._world = world = self._build_world(f"http://{host}:{port}")
             world.hooks = Hooks(world, self._webhook_url, self.webhook_secret)
             stack.push_async_callback(world.hooks.close)
             runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)

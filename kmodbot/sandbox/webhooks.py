@@ -92,7 +92,8 @@ class Hooks:
     def listed(self) -> list[Delivery]:
         """Return the deliveries GitHub still shows, newest first."""
         since = self._world.clock() - KEPT
-        return [d for d in reversed(self.deliveries) if d.delivered_at >= since]
+        kept = (d for d in self.deliveries if d.delivered_at >= since)
+        return sorted(kept, key=lambda delivery: delivery.id, reverse=True)
 
     async def close(self) -> None:
         """Stop sending."""

@@ -151,11 +151,12 @@ class Bot:
     async def settled(self) -> None:
         """Wait until neither GitHub nor the bot has anything left to do."""
         await self.github.settled()
-        await eventually(self._no_delivery_waits)
+        await eventually(self._every_delivery_was_tried)
         await self.github.settled()
 
-    async def _no_delivery_waits(self) -> bool:
-        return not await self.app[keys.DELIVERIES].waiting()
+    async def _every_delivery_was_tried(self) -> bool:
+        waiting = await self.app[keys.DELIVERIES].waiting()
+        return all(delivery.attempts > 0 for delivery in waiting)
 
     async def reconcile(self) -> None:
         """Compare the store with GitHub now instead of in half a minute."""

@@ -77,7 +77,7 @@ def test_no_text_makes_the_signature_check_stumble(header: str) -> None:
 def run_event(**changes: Any) -> dict[str, Any]:
     event = {
         "action": "completed",
-        "workflow_run": {"id": 7},
+        "workflow_run": {"id": 7, "status": "completed"},
         "repository": {"full_name": REPOSITORY, "default_branch": "main"},
     }
     return event | changes
@@ -98,7 +98,7 @@ def parse(event: str, data: object) -> object:
 
 
 def test_a_run_event_names_its_run() -> None:
-    assert parse("workflow_run", run_event()) == RunChanged(7)
+    assert parse("workflow_run", run_event()) == RunChanged(7, "completed")
 
 
 def test_a_push_counts_when_it_changes_the_list_on_the_default_branch() -> None:
@@ -131,10 +131,10 @@ def test_other_repositories_are_ignored() -> None:
         b"\xff\xfe",
         b"[" * 100_000,
         json.dumps(run_event(workflow_run=None)).encode(),
-        json.dumps(run_event(workflow_run={"id": "7"})).encode(),
-        json.dumps(run_event(workflow_run={"id": True})).encode(),
+        json.dumps(run_event(workflow_run={"id": "7", "status": "completed"})).encode(),
+        json.dumps(run_event(workflow_run={"id": True, "status": "completed"})).encode(),
         json.dumps(run_event(repository=[])).encode(),
-        json.dumps({"workflow_run": {"id": 7}}).encode(),
+        json.dumps({"workflow_run": {"id": 7, "status": "completed"}}).encode(),
     ],
 )
 def test_a_run_event_of_another_form_is_refused(payload: bytes) -> None:

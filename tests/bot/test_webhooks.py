@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RUN = {
     "action": "completed",
-    "workflow_run": {"id": 1},
+    "workflow_run": {"id": 1, "status": "completed"},
     "repository": {"full_name": "acme/hello-driver", "default_branch": "main"},
 }
 

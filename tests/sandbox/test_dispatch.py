@@ -108,7 +108,11 @@ async def test_a_workflow_file_that_is_no_yaml_is_refused(bot: Client) -> None:
 
 
 async def test_a_body_that_is_no_json_object_is_a_bad_request(bot: Client) -> None:
-    for content, says in ((b"{", "Problems parsing JSON"), (b"[]", "Body should be a JSON object")):
+    for content, says in (
+        (b"{", "Problems parsing JSON"),
+        (b'{"ref": "\\ud800"}', "Problems parsing JSON"),
+        (b"[]", "Body should be a JSON object"),
+    ):
         refusal = await refused(bot.request("POST", dispatches(WORKFLOW), content=content))
         assert (refusal.status, refusal.message) == (400, says)
 

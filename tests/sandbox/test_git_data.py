@@ -92,6 +92,7 @@ async def test_a_tree_can_hold_another_tree(bot: Client) -> None:
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
+        ({"path": "\0", "content": "x"}, "tree.path contains a malformed path component"),
         ({"path": "a/../b", "content": "x"}, "tree.path contains a malformed path component"),
         ({"path": "/a", "content": "x"}, "tree.path contains a malformed path component"),
         ({"path": ".git/config", "content": "x"}, "tree.path contains a malformed path component"),
@@ -120,6 +121,40 @@ async def test_a_commit_names_the_author_it_is_given(bot: Client) -> None:
     assert (commit.author.name, commit.committer.name) == ("Ann", "Ann")
     assert commit.author.date.isoformat() == "2026-01-02T03:04:05+00:00"
     assert not commit.verification.verified
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        {"name": "", "email": "e"},
+        {"name": "a\nb", "email": "e"},
+        {"name": "n", "email": "\0"},
+        {"name": "n", "email": "e", "date": "yesterday"},
+        {"name": "n"},
+        "Ann",
+    ],
+)
+async def test_an_author_git_cannot_write_is_refused(bot: Client, author: Any) -> None:
+    tree = (await got(bot.git.async_get_commit(*HELLO, await head_of(bot)))).tree.sha
+    url = "/repos/acme/hello-driver/git/commits"
+    body = {"message": "m", "tree": tree, "author": author}
+    assert (await refused(bot.request("POST", url, json=body))).status == 422
+
+
+async def test_a_file_may_take_the_place_of_a_directory(bot: Client, github: Sandbox) -> None:
+    sha = await commit_file(bot, ".github", "a file")
+    tree = await got(bot.git.async_get_tree(*HELLO, sha))
+    assert [(item.path, item.type) for item in tree.tree] == [
+        (".github", "blob"),
+        ("hello.c", "blob"),
+    ]
+    await git("-C", str(github.repository_path), "fsck", "--strict")
+
+
+async def test_a_blob_that_is_not_base64_is_refused(bot: Client) -> None:
+    for content in ("é", "a"):
+        call = bot.git.async_create_blob(*HELLO, content=content, encoding="base64")
+        assert (await refused(call)).message == "content is not valid Base64."
 
 
 async def test_a_commit_of_unknown_objects_is_refused(bot: Client) -> None:

@@ -40,7 +40,23 @@ async def test_a_branch_cannot_be_a_directory_of_another(bot: Client, other: str
 
 @pytest.mark.parametrize(
     "name",
-    ["a..b", "a~1", "a^", "a:b", "a b", "a.lock", "a.", ".a", "a//b", "a\\b", "a[", "@{", "a*", ""],
+    [
+        "a..b",
+        "a~1",
+        "a^",
+        "a:b",
+        "a b",
+        "a.lock",
+        "a.",
+        ".a",
+        "a//b",
+        "a\\b",
+        "a[",
+        "@{",
+        "a*",
+        "",
+        "a" * 300,
+    ],
 )
 async def test_names_git_does_not_allow_are_refused(bot: Client, name: str) -> None:
     sha = await head_of(bot)

@@ -153,6 +153,17 @@ async def test_the_assets_of_a_draft_cannot_be_downloaded(bot: Client, nobody: C
     assert (await download(asset.browser_download_url))[0] == 200
 
 
+async def test_a_broken_upload_is_in_the_way_until_it_is_deleted(
+    bot: Client, release: Release, github: Sandbox
+) -> None:
+    asset = await upload(bot, release, PACKAGE)
+    github.releases[0].assets[0].state = "starter"
+    assert (await download(asset.browser_download_url))[0] == 404
+    assert (await refused(upload(bot, release, PACKAGE))).status == 422
+    await bot.repos.async_delete_release_asset(*HELLO, asset.id)
+    await upload(bot, release, PACKAGE)
+
+
 async def test_uploading_needs_to_write_contents(github: Sandbox, release: Release) -> None:
     reader = Client(github, await mint(github, contents="read"))
     refusal = await refused(upload(reader, release, PACKAGE))

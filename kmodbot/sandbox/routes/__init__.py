@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kmodbot.sandbox.middleware import API, UPLOADS
 from kmodbot.sandbox.routes import (
     actions,
     apps,
@@ -12,6 +13,7 @@ from kmodbot.sandbox.routes import (
     downloads,
     git_objects,
     git_refs,
+    git_trees,
     pulls,
     release_assets,
     releases,
@@ -21,14 +23,11 @@ from kmodbot.sandbox.routes import (
 if TYPE_CHECKING:
     from aiohttp import web
 
-API = "/api/v3"
-UPLOADS = "/api/uploads"
-
 
 def add_routes(application: web.Application) -> None:
     """Add every route to the application of a sandbox."""
     router = application.router
-    for module in (actions, apps, contents, git_objects, git_refs, pulls, repository):
+    for module in (actions, apps, contents, git_objects, git_refs, git_trees, pulls, repository):
         module.add(router, API)
     releases.add(router, API)
     release_assets.add(router, API)

@@ -68,7 +68,12 @@ async def _backend(variables: dict[str, str], body: bytes) -> bytes:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await process.communicate(body)
+    try:
+        output, _ = await process.communicate(body)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return output
 
 
