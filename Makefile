@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What compiling a module for a Debian 12 kernel needs.
 TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyring
-# What the tests need besides: a node of the other architecture, and a person at a terminal.
-TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu curl
+# What the tests need besides: to build for the other architecture.
+TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

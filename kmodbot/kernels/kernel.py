@@ -43,7 +43,7 @@ class Kernel:
         if distro_version is None:
             distro_version = _derive(reading, distribution, release)
         if reading.tagged and distro_version not in reading.candidates:
-            named = f"{release} is of {distribution} {reading.candidates[0]}"
+            named = f"{release} is of {distribution} {' or '.join(reading.candidates)}"
             raise InvalidInput("distro_version", f"{named}, not {show(distro_version)}")
         require_supported(distribution, distro_version)
         return cls(distribution, distro_version, architecture, release)

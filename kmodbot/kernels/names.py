@@ -51,11 +51,15 @@ def asset_name(name: str) -> str:
     GitHub renames silently, so a name must go through here before anybody looks it up:
     https://docs.github.com/en/rest/releases/assets#upload-a-release-asset
     """
-    letters = unicodedata.normalize("NFKD", name)
-    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = name if name.isascii() else _without_accents(name)
     if plain.startswith("."):
         plain = f"default{plain}"
     return _NOT_KEPT.sub(".", plain).strip(".")
+
+
+def _without_accents(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def download_url(server_url: str, repository: str, tag: str, asset: str) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import signal
 import stat
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 
 from kmodbot.sandbox.__main__ import main, write_environment
@@ -18,6 +19,8 @@ from kmodbot.sandbox.__main__ import main, write_environment
 from .support import CONTENT
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -30,46 +33,62 @@ def content(tmp_path: Path) -> Path:
     return folder
 
 
-async def curl(command: str) -> dict[str, object]:
+@asynccontextmanager
+async def started(*options: object) -> AsyncIterator[Process]:
+    """Run the sandbox in a process of its own, which ends with the test at the latest."""
     process = await asyncio.create_subprocess_exec(
-        "sh", "-c", command, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "kmodbot.sandbox", *map(str, options)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    output, _ = await process.communicate()
-    document: dict[str, object] = json.loads(output)
-    return document
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def printed_until(process: Process, mark: str) -> str:
+    """Return what a process prints up to the end of the line with `mark`."""
+    assert process.stdout is not None
+    text = await process.stdout.readuntil(mark.encode()) + await process.stdout.readline()
+    return text.decode()
+
+
+def arguments_of(command: str, env_file: Path) -> list[str]:
+    """Return what `curl` would be called with by a shell that has read the variables."""
+    script = f"curl() {{ printf '%s\\n' \"$@\"; }}; . {shlex.quote(str(env_file))}; {command}"
+    return subprocess.check_output(["sh", "-c", script], text=True).splitlines()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_serves_until_it_is_told_to_stop(
     tmp_path: Path, content: Path, unused_tcp_port: int, number: signal.Signals
 ) -> None:
-    env_file = tmp_path / "sandbox.env"
-    command = ("--content", content, "--port", unused_tcp_port, "--env-file", env_file)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "kmodbot.sandbox", *map(str, command), "--directory", str(tmp_path / "kept")),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    shown = b""
-    while b"  merge " not in shown:
-        shown += await process.stdout.readline()
-    lines = shown.decode().splitlines()
-    merge = next(line for line in lines if "merge" in line).split(maxsplit=1)[1]
-    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
-    answer = await curl(f". {shlex.quote(str(env_file))}; {merge.replace('curl', 'curl -s')}")
-    assert answer["message"] == "Not Found"
-    process.send_signal(number)
-    rest, errors = await process.communicate()
+    env_file, kept = tmp_path / "sandbox.env", tmp_path / "kept"
+    options = ("--content", content, "--port", unused_tcp_port, "--directory", kept)
+    async with started(*options, "--env-file", env_file) as process:
+        shown = await printed_until(process, "  merge ")
+        assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+        curl = shown.rpartition("  merge ")[2].strip()
+        _, method, _, header, url = arguments_of(curl, env_file)
+        headers = dict([header.split(": ", 1)])
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, url) as response,
+        ):
+            assert (await response.json())["message"] == "Not Found"
+        process.send_signal(number)
+        rest, errors = [output.decode() for output in await process.communicate()]
     assert process.returncode == 0
-    assert b"PUT /repos/acme/hello-driver/pulls/1/merge -> 404 (maintainer)" in errors
-    assert b"Traceback" not in errors
+    assert "PUT /repos/acme/hello-driver/pulls/1/merge -> 404 (maintainer)" in errors
+    assert "Traceback" not in errors
+    assert (kept / "git" / "acme" / "hello-driver.git" / "HEAD").exists()
     for line in env_file.read_text().splitlines():
         name, _, value = line.removeprefix("export ").partition("=")
         if name in ("MAINTAINER_TOKEN", "GITHUB_WEBHOOK_SECRET"):
-            assert value.encode() not in shown + rest + errors
-    assert (tmp_path / "kept" / "git" / "acme" / "hello-driver.git" / "HEAD").exists()
+            assert value not in shown + rest + errors
 
 
 def test_values_survive_the_shell(tmp_path: Path) -> None:

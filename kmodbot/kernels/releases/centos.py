@@ -18,7 +18,8 @@ _PATTERN = re.compile(
     rf"\.el(?P<tag>[0-9]{{1,2}})(?P<more>_[0-9]{{1,2}}|\.elrepo|\.[a-z][a-z0-9_]{{0,20}})?"
     rf"\.(?P<arch>x86_64|aarch64){VARIANT}"
 )
-_FIRST_STREAM = 8
+# Of 8 there were both: CentOS Linux 8 until 2021 and CentOS Stream 8 until 2024.
+_BOTH = 8
 
 
 def read(release: str) -> Reading | None:
@@ -36,5 +37,6 @@ def read(release: str) -> Reading | None:
         )
     if more:
         raise ForeignReleaseError(f"{more[1:]}, a rebuild by others than CentOS")
-    tag = f"stream{number}" if number >= _FIRST_STREAM else str(number)
-    return Reading((tag,), tagged=True, architectures=(match["arch"],))
+    linux = (str(number),) if number <= _BOTH else ()
+    stream = (f"stream{number}",) if number >= _BOTH else ()
+    return Reading(linux + stream, tagged=True, architectures=(match["arch"],))

@@ -22,7 +22,15 @@ _PATTERN = re.compile(
 _CANDIDATE = re.compile(rf"{NUMBER}-rc[0-9]{{1,2}}-[a-z0-9-]+")
 
 # The stable releases and the kernel series each was born with: https://wiki.debian.org/DebianKernel
-_VERSIONS = {"4.19": ("10",), "5.10": ("11",), "6.1": ("12",), "6.12": ("13",)}
+_VERSIONS = {
+    "3.2": ("7",),
+    "3.16": ("8",),
+    "4.9": ("9",),
+    "4.19": ("10",),
+    "5.10": ("11",),
+    "6.1": ("12",),
+    "6.12": ("13",),
+}
 
 
 def read(release: str) -> Reading | None:
@@ -39,7 +47,11 @@ def read(release: str) -> Reading | None:
     tag = match["tag"] or match["old_tag"]
     if tag:
         return Reading((tag,), tagged=True, architectures=architectures)
-    series = ".".join(match["number"].split(".")[:2])
     # bpo marks a backport without saying to which Debian.
-    candidates = _VERSIONS.get(series, ()) if match["abi"] else ()
+    candidates = series_versions(match["number"]) if match["abi"] else ()
     return Reading(candidates, architectures=architectures)
+
+
+def series_versions(number: str) -> tuple[str, ...]:
+    """Return the distro version that was born with the series of a number such as ``6.1.170``."""
+    return _VERSIONS.get(".".join(number.split(".")[:2]), ())

@@ -17,16 +17,34 @@ _PATTERN = re.compile(
     rf"({NUMBER})-([0-9]{{1,6}})-([a-z][a-z0-9]{{0,19}}(?:-[a-z0-9]{{1,20}}){{0,3}})"
 )
 
-# The LTS column of https://ubuntu.com/kernel/lifecycle: the version a series was born in, the LTS
-# that got it as HWE. To be extended with each Ubuntu release.
+# The LTS column of https://ubuntu.com/kernel/lifecycle: the LTS that got a series as HWE, then the
+# version the series was born in. One entry alone is of a series that only that LTS ever had, as
+# OEM kernels do: https://wiki.ubuntu.com/Kernel/OEMKernel. To be extended with each Ubuntu release.
 _VERSIONS = {
+    "3.13": ("14.04",),
+    "3.16": ("14.04", "14.10"),
+    "3.19": ("14.04", "15.04"),
+    "4.2": ("14.04", "15.10"),
+    "4.4": ("14.04", "16.04"),
+    "4.8": ("16.04", "16.10"),
+    "4.10": ("16.04", "17.04"),
+    "4.13": ("16.04", "17.10"),
     "4.15": ("16.04", "18.04"),
+    "4.18": ("18.04", "18.10"),
+    "5.0": ("18.04", "19.04"),
+    "5.3": ("18.04", "19.10"),
     "5.4": ("18.04", "20.04"),
+    "5.6": ("20.04",),
     "5.8": ("20.04", "20.10"),
+    "5.10": ("20.04",),
     "5.11": ("20.04", "21.04"),
     "5.13": ("20.04", "21.10"),
+    "5.14": ("20.04",),
     "5.15": ("20.04", "22.04"),
+    "5.17": ("22.04",),
     "5.19": ("22.04", "22.10"),
+    "6.0": ("22.04",),
+    "6.1": ("22.04",),
     "6.2": ("22.04", "23.04"),
     "6.5": ("22.04", "23.10"),
     "6.8": ("22.04", "24.04"),
