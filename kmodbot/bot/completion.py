@@ -55,15 +55,15 @@ class Completion:
         self._contents = contents
         self._changes = changes
 
-    async def seen(self, run_id: int, status: str) -> Build | None:
+    async def seen(self, run_id: int, action: str) -> Build | None:
         """Take note of what a webhook says of a run; return the build, if any.
 
         That a run has started is taken from the webhook; that it has ended is asked of GitHub.
         """
         build = await self._builds.of_run(run_id)
-        if build is None or status == "completed":
+        if build is None or action == "completed":
             return await self.look_at(run_id)
-        if status == "in_progress":
+        if action == "in_progress":
             await self._builds.building(build.id)
             self._changes.announce(build.id)
         return build

@@ -31,10 +31,14 @@ class BadEvent(Exception):
 
 @dataclass(frozen=True)
 class RunChanged:
-    """A workflow run was requested, has started or has ended: ``status`` is where it stands."""
+    """A workflow run was requested, has started or has ended: ``action`` says which.
+
+    The status beside it may be older than the event: GitHub has sent ``completed`` for a run that
+    it called queued in the same payload.
+    """
 
     run_id: int
-    status: str
+    action: str
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,10 @@ def _json_object(payload: bytes) -> dict[str, Any]:
 
 def _run_changed(data: dict[str, Any]) -> Event | None:
     run_id = _field(data, "workflow_run", "id", int)
-    return RunChanged(run_id, _field(data, "workflow_run", "status", str))
+    action = data.get("action")
+    if not isinstance(action, str):
+        raise BadEvent("action is missing")
+    return RunChanged(run_id, action)
 
 
 def _pushed(data: dict[str, Any]) -> Event | None:

@@ -84,7 +84,7 @@ class Workers:
         if isinstance(event, ListChanged):
             await self._proposals.regenerate()
         elif event is not None:
-            build = await self._completion.seen(event.run_id, event.status)
+            build = await self._completion.seen(event.run_id, event.action)
             if build is not None and build.phase is Phase.DONE and not build.proposed:
                 await self._proposals.propose(build)
 

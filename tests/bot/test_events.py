@@ -77,7 +77,7 @@ def test_no_text_makes_the_signature_check_stumble(header: str) -> None:
 def run_event(**changes: Any) -> dict[str, Any]:
     event = {
         "action": "completed",
-        "workflow_run": {"id": 7, "status": "completed"},
+        "workflow_run": {"id": 7},
         "repository": {"full_name": REPOSITORY, "default_branch": "main"},
     }
     return event | changes
@@ -131,10 +131,11 @@ def test_other_repositories_are_ignored() -> None:
         b"\xff\xfe",
         b"[" * 100_000,
         json.dumps(run_event(workflow_run=None)).encode(),
-        json.dumps(run_event(workflow_run={"id": "7", "status": "completed"})).encode(),
-        json.dumps(run_event(workflow_run={"id": True, "status": "completed"})).encode(),
+        json.dumps(run_event(workflow_run={"id": "7"})).encode(),
+        json.dumps(run_event(workflow_run={"id": True})).encode(),
         json.dumps(run_event(repository=[])).encode(),
-        json.dumps({"workflow_run": {"id": 7, "status": "completed"}}).encode(),
+        json.dumps(run_event(action=None)).encode(),
+        json.dumps({"workflow_run": {"id": 7}}).encode(),
     ],
 )
 def test_a_run_event_of_another_form_is_refused(payload: bytes) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RUN = {
     "action": "completed",
-    "workflow_run": {"id": 1, "status": "completed"},
+    "workflow_run": {"id": 1},
     "repository": {"full_name": "acme/hello-driver", "default_branch": "main"},
 }
 

@@ -1,0 +1,45 @@
+"""Payloads that GitHub really sent are understood."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmodbot.bot.events import RunChanged, parse_event
+from kmodbot.bot.github.runs import WorkflowRun
+
+DATA = Path(__file__).parents[1] / "data" / "webhooks" / "github.json"
+EXAMPLES: list[dict[str, Any]] = json.loads(DATA.read_text())
+RUNS = [example["payload"] for example in EXAMPLES if example["event"] == "workflow_run"]
+
+
+@pytest.mark.parametrize("payload", RUNS, ids=lambda payload: payload["action"])
+def test_a_run_is_recognised(payload: dict[str, Any]) -> None:
+    repository = payload["repository"]["full_name"]
+    run = payload["workflow_run"]
+
+    event = parse_event("workflow_run", json.dumps(payload).encode(), repository)
+
+    assert event == RunChanged(run["id"], payload["action"])
+    assert WorkflowRun.from_json(run).id == run["id"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["event"])
+def test_what_is_of_another_repository_is_ignored(example: dict[str, Any]) -> None:
+    body = json.dumps(example["payload"]).encode()
+
+    assert parse_event(example["event"], body, "acme/hello-driver") is None
+
+
+def test_a_push_of_other_files_is_ignored() -> None:
+    pushes = [example["payload"] for example in EXAMPLES if example["event"] == "push"]
+    assert pushes
+
+    for payload in pushes:
+        repository = payload["repository"]["full_name"]
+        commits = payload["commits"]
+        if commits:
+            assert parse_event("push", json.dumps(payload).encode(), repository) is None
