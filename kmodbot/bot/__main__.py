@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from sqlalchemy.exc import DatabaseError
 
 from kmodbot.bot.app import create_app
 from kmodbot.bot.settings import Settings, SettingsError
@@ -29,18 +30,26 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
             print(f"kmodbot: {problem}", file=sys.stderr)
         return 2
     logging.getLogger(__name__).info(
-        "serving %s on http://%s:%d", settings.repository, settings.host, settings.port
+        "starting for %s on http://%s:%d", settings.repository, settings.host, settings.port
     )
     # SIGTERM and SIGINT end the loop; requests under way get ten seconds, as container runtimes do.
-    web.run_app(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        access_log=None,
-        shutdown_timeout=10,
-        print=None,
-    )
-    return 0
+    try:
+        web.run_app(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            access_log=None,
+            shutdown_timeout=10,
+            print=None,
+        )
+    except OSError as error:
+        problem = f"HOST and PORT: cannot listen on {settings.host}:{settings.port}: {error}"
+    except DatabaseError as error:
+        problem = f"DATABASE_URL: {error.orig}"
+    else:
+        return 0
+    print(f"kmodbot: {problem}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             client = GitHubClient(session, settings)
             contents, runs = Contents(client), Runs(client, settings.workflow)
             index = PackageIndex(Releases(client), settings.index_seconds)
-            dispatcher = Dispatcher(builds, index, runs, contents, changes, settings.claim_seconds)
+            dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
             completion = Completion(settings, builds, index, runs, contents, changes)
-            proposals = Proposals(builds, contents, Pulls(client, settings.repository))
+            proposals = Proposals(builds, contents, Pulls(client))
             app[keys.BUILDS] = builds
             app[keys.DELIVERIES] = deliveries
             app[keys.DISPATCHER] = dispatcher

@@ -23,9 +23,14 @@ class Phase(StrEnum):
     ERROR = "error"
 
     @property
+    def is_final(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        return self in {Phase.DONE, Phase.ERROR}
+
+    @property
     def status(self) -> str:
         """The coarse state that the API reports: ``in_progress``, ``done`` or ``error``."""
-        return self.value if self in {Phase.DONE, Phase.ERROR} else "in_progress"
+        return self.value if self.is_final else "in_progress"
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,18 @@ class Package:
 
 @dataclass(frozen=True)
 class Build:
-    """What the store remembers of one build."""
+    """What the store remembers of one build.
+
+    ``claims`` counts how often a process has set out to dispatch it, ``claimed_at`` is the last
+    time.
+    """
 
     id: str
     target: Target
     phase: Phase
     created_at: datetime
     claimed_at: datetime | None = None
+    claims: int = 0
     run_id: int | None = None
     run_url: str | None = None
     package: Package | None = None

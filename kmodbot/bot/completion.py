@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.build import Build, Phase
+from kmodbot.bot.build import Build, Package, Phase
+from kmodbot.bot.trust import distrust, is_titled_for
 from kmodbot.kernels import parse_run_title
 
 if TYPE_CHECKING:
@@ -17,23 +19,6 @@ if TYPE_CHECKING:
     from kmodbot.bot.store.builds import Builds
 
 log = logging.getLogger(__name__)
-
-
-def distrust(run: WorkflowRun, settings: Settings, default_branch: str) -> str | None:
-    """Say why a run proves nothing about a build, or None when it may be believed.
-
-    Whoever can push a branch can run a workflow of any name there, so only the build workflow of
-    the default branch of this very repository counts.
-    https://docs.github.com/en/actions/reference/security/secure-use
-    """
-    checks = (
-        (run.repository == settings.repository, f"it belongs to {run.repository}"),
-        (run.head_repository == settings.repository, f"its code is {run.head_repository}'s"),
-        (run.path == settings.workflow_path, f"it is of workflow {run.path}"),
-        (run.event == "workflow_dispatch", f"it was started by {run.event}"),
-        (run.head_branch == default_branch, f"it ran on branch {run.head_branch}"),
-    )
-    return next((reason for holds, reason in checks if not holds), None)
 
 
 class Completion:
@@ -76,57 +61,71 @@ class Completion:
         run = await self._runs.get(run_id)
         build = await self._builds.of_run(run_id)
         if run is None:
-            if build is not None:
-                await self._fail(build, "the run was deleted before it had ended")
+            if build is not None and self._is_older(build.claimed_at, self._settings.lag_seconds):
+                await self._fail(build, "its run was deleted")
             return build
-        build = build or await self._adopt(run)
-        if build is None or build.phase.status != "in_progress":
+        branch = await self._contents.default_branch()
+        reason = distrust(run, self._settings, branch)
+        build = build or (await self._adopt(run) if reason is None else None)
+        if build is None or build.phase is Phase.DONE:
             return build
-        reason = distrust(run, self._settings, await self._contents.default_branch())
         if reason is not None:
-            log.warning("run %d is ignored: %s", run.id, reason)
-            return None
-        await self._apply(build, run)
+            await self._fail(build, f"its run is not believed: {reason}")
+        else:
+            await self._apply(build, run)
         return await self._builds.get(build.id)
 
     async def _adopt(self, run: WorkflowRun) -> Build | None:
         """Find the build of a run whose dispatch was never answered."""
         title = parse_run_title(run.title)
-        if title is None:
-            return None
-        build = await self._builds.get(title.build_id)
-        if build is None or build.phase is not Phase.QUEUED:
-            return None
-        if (title.kernel, title.driver_version) != (
-            build.target.kernel,
-            build.target.driver.version,
-        ):
-            return None
-        if distrust(run, self._settings, await self._contents.default_branch()) is not None:
+        build = await self._builds.get(title.build_id) if title is not None else None
+        if build is None or build.phase is not Phase.QUEUED or not is_titled_for(run, build):
             return None
         await self._builds.dispatched(build.id, run.id, run.url)
         return await self._builds.get(build.id)
 
     async def _apply(self, build: Build, run: WorkflowRun) -> None:
-        if run.status == "completed":
+        # A completed run can be without a conclusion for a moment.
+        if run.status == "completed" and run.conclusion is not None:
             await self._conclude(build, run)
+        elif self._is_older(build.created_at, self._settings.build_seconds):
+            await self._fail(
+                build, f"its run did not end within {self._settings.build_seconds:.0f} s"
+            )
         elif run.status == "in_progress":
             await self._builds.building(build.id)
-        self._changes.announce(build.id)
+            self._changes.announce(build.id)
 
     async def _conclude(self, build: Build, run: WorkflowRun) -> None:
         if run.conclusion != "success":
-            await self._fail(build, f"the run ended with {run.conclusion}; its log says why")
+            await self._fail(
+                build, f"its run ended with {run.conclusion}; the log of the run says why"
+            )
             return
         # The run's word is not enough: the package counts once the release holds it.
         package = await self._index.find(build.target, max_age=0)
-        if package is None:
-            await self._fail(build, f"the run succeeded, but {build.target.package} was not found")
-            return
-        await self._builds.done(build.id, package)
+        if package is not None:
+            await self._succeed(build, package)
+        elif self._is_older(run.updated_at, self._settings.lag_seconds):
+            await self._fail(
+                build,
+                f"its run succeeded, but release {build.target.tag} has no {build.target.package}; "
+                "is KMODBOT_DRIVER the name in driver.yml?",
+            )
+
+    async def _succeed(self, build: Build, package: Package) -> None:
+        if build.phase is Phase.ERROR:
+            await self._builds.revived(build, package)
+        else:
+            await self._builds.done(build.id, package)
         log.info("build %s: %s is published", build.id, package.name)
+        self._changes.announce(build.id)
 
     async def _fail(self, build: Build, reason: str) -> None:
-        log.warning("build %s failed: %s", build.id, reason)
-        await self._builds.failed(build.id, reason)
-        self._changes.announce(build.id)
+        if await self._builds.failed(build.id, reason):
+            log.warning("build %s failed: %s", build.id, reason)
+            self._changes.announce(build.id)
+
+    @staticmethod
+    def _is_older(moment: datetime | None, seconds: float) -> bool:
+        return moment is None or datetime.now(UTC) - moment > timedelta(seconds=seconds)

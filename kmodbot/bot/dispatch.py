@@ -7,7 +7,6 @@ id, so a bot that stops between the two finds the run again instead of starting 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import uuid
 from dataclasses import dataclass
@@ -16,17 +15,22 @@ from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Build, Package, Phase, Target
 from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+from kmodbot.bot.trust import distrust, is_titled_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kmodbot.bot.changes import Changes
     from kmodbot.bot.github.contents import Contents
     from kmodbot.bot.github.runs import Runs
     from kmodbot.bot.packages import PackageIndex
+    from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
 
 log = logging.getLogger(__name__)
 
 _SECONDS_BEFORE_A_MISS_IS_CHECKED = 2.0
+_MOST_CLAIMS = 3
 # How far GitHub's clock may be behind ours when runs are searched by their time.
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -61,9 +65,9 @@ class Dispatcher:
         runs: Runs,
         contents: Contents,
         changes: Changes,
-        claim_seconds: float,
+        settings: Settings,
     ) -> None:
-        self._claim_seconds = claim_seconds
+        self._settings = settings
         self._builds = builds
         self._index = index
         self._runs = runs
@@ -81,18 +85,29 @@ class Dispatcher:
         known = await self._builds.of_target(target)
         if known is not None and known.phase is not Phase.DONE:
             return Outcome(build=known)
-        # What was missing a moment ago may have been published since, and not only by us.
-        package = await self._index.find(target) or await self._index.find(
-            target, max_age=_SECONDS_BEFORE_A_MISS_IS_CHECKED
-        )
-        if package is not None:
-            return Outcome(package=package)
-        if known is not None:
-            log.warning("package %s is gone from its release; building again", target.package)
-            await self._builds.release(known)
-        return await self._reserve(target)
+        try:
+            package = await self._find_package(target, known)
+        except GitHubUnavailable:
+            if known is None or known.package is None:
+                raise
+            # It was published, and packages are not withdrawn while GitHub is away.
+            return Outcome(package=known.package)
+        if package is None:
+            return await self._reserve(target, known)
+        if known is None:
+            await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
+        return Outcome(package=package)
 
-    async def _reserve(self, target: Target) -> Outcome:
+    async def _find_package(self, target: Target, known: Build | None) -> Package | None:
+        # What was missing a moment ago may have been published since, and not only by us. Before a
+        # package that we published counts as gone, GitHub is asked for certain.
+        age = _SECONDS_BEFORE_A_MISS_IS_CHECKED if known is None else 0
+        return await self._index.find(target) or await self._index.find(target, max_age=age)
+
+    async def _reserve(self, target: Target, vanished: Build | None) -> Outcome:
+        if vanished is not None:
+            log.warning("package %s is gone from its release; building again", target.package)
+            await self._builds.release(vanished)
         build, created = await self._builds.reserve(uuid.uuid4().hex, target, datetime.now(UTC))
         if not created:
             return Outcome(package=build.package, build=build)
@@ -110,38 +125,53 @@ class Dispatcher:
             return
         try:
             # Ends well before another process may take the claim over.
-            async with asyncio.timeout(self._claim_seconds * 2 / 3):
+            async with asyncio.timeout(self._settings.claim_seconds * 2 / 3):
                 await self._find_or_start(build)
         except (GitHubUnavailable, TimeoutError) as error:
             log.warning("build %s: dispatch postponed: %s", build.id, error or "it took too long")
             retry_after = error.retry_after if isinstance(error, GitHubUnavailable) else None
             raise DispatchFailed(retry_after or 30) from error
         except GitHubRefused as error:
-            log.error("build %s: GitHub refused the dispatch: %s", build.id, error)  # noqa: TRY400
-            reason = f"GitHub refused to start the build workflow ({error.status})"
-            await self._builds.failed(build.id, reason)
-            self._changes.announce(build.id)
+            await self._give_up(
+                build, f"GitHub refused to start {self._settings.workflow}: {error}"
+            )
             raise DispatchFailed from error
         self._changes.announce(build.id)
 
-    async def dispatch_waiting(self) -> None:
-        """Dispatch the builds that nobody has dispatched, or whose dispatcher is gone."""
-        stale = datetime.now(UTC) - timedelta(seconds=self._claim_seconds)
-        for build in await self._builds.queued(claimed_before=stale):
-            with contextlib.suppress(DispatchFailed):
-                await self.dispatch(build)
+    async def waiting(self) -> Sequence[Build]:
+        """Return the builds that nobody has dispatched, or whose dispatcher is gone."""
+        stale = datetime.now(UTC) - timedelta(seconds=self._settings.claim_seconds)
+        return await self._builds.queued(claimed_before=stale)
 
     async def _find_or_start(self, build: Build) -> None:
-        if build.claimed_at is not None:
-            found = await self._runs.find(build.id, build.created_at - _CLOCK_SKEW)
-            if found is not None:
-                await self._builds.dispatched(build.id, found.id, found.url)
-                return
         branch = await self._contents.default_branch()
+        if build.claimed_at is not None and await self._find(build, branch):
+            return
+        if build.claims >= _MOST_CLAIMS:
+            await self._give_up(
+                build,
+                f"no run was seen after {build.claims} tries to start one; does run-name of "
+                f"{self._settings.workflow} still carry the build id?",
+            )
+            return
         started = await self._runs.dispatch(branch, _inputs(build))
         if started is not None:
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
+
+    async def _find(self, build: Build, branch: str) -> bool:
+        """Look for the run that an earlier try may have started."""
+        since, until = build.created_at - _CLOCK_SKEW, datetime.now(UTC) + _CLOCK_SKEW
+        for run in await self._runs.titled(build.id, branch, since, until):
+            if is_titled_for(run, build) and distrust(run, self._settings, branch) is None:
+                await self._builds.dispatched(build.id, run.id, run.url)
+                return True
+        return False
+
+    async def _give_up(self, build: Build, reason: str) -> None:
+        log.error("build %s: %s", build.id, reason)
+        await self._builds.failed(build.id, reason)
+        self._changes.announce(build.id)
 
 
 def _inputs(build: Build) -> dict[str, str]:

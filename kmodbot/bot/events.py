@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kmodbot.bot.secrets import Secret
+    from kmodbot.bot.settings import Settings
 
 # Payloads above this size are not sent.
 # https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
@@ -69,7 +70,7 @@ def is_signed(payload: bytes, signature: str, secrets: Iterable[Secret]) -> bool
     return any(matches)
 
 
-def parse_event(event: str, payload: bytes, repository: str) -> Event | None:
+def parse_event(event: str, payload: bytes, settings: Settings) -> Event | None:
     """Read a delivery; None when it concerns nothing that the bot acts on.
 
     Raises:
@@ -77,9 +78,13 @@ def parse_event(event: str, payload: bytes, repository: str) -> Event | None:
 
     """
     data = _json_object(payload)
-    if event not in _READERS or _field(data, "repository", "full_name", str) != repository:
+    if event not in _READERS:
         return None
-    return _READERS[event](data)
+    repository = _field(data, "repository", "full_name", str)
+    # GitHub's names of repositories ignore case.
+    if repository.casefold() != settings.repository.casefold():
+        return None
+    return _READERS[event](data, settings)
 
 
 def _json_object(payload: bytes) -> dict[str, Any]:
@@ -92,15 +97,18 @@ def _json_object(payload: bytes) -> dict[str, Any]:
     return data
 
 
-def _run_changed(data: dict[str, Any]) -> Event | None:
+def _run_changed(data: dict[str, Any], settings: Settings) -> Event | None:
     run_id = _field(data, "workflow_run", "id", int)
     action = data.get("action")
     if not isinstance(action, str):
         raise BadEvent("action is missing")
+    path = data["workflow_run"].get("path")
+    if isinstance(path, str) and path.split("@")[0] != settings.workflow_path:
+        return None
     return RunChanged(run_id, action)
 
 
-def _pushed(data: dict[str, Any]) -> Event | None:
+def _pushed(data: dict[str, Any], _settings: Settings) -> Event | None:
     branch = _field(data, "repository", "default_branch", str)
     commits = data.get("commits")
     if not isinstance(commits, list):
@@ -114,10 +122,13 @@ def _pushed(data: dict[str, Any]) -> Event | None:
 def _touches_list(commit: object) -> bool:
     if not isinstance(commit, dict):
         raise BadEvent("commits is not a list of commits")
-    changed = (commit.get(key) or [] for key in ("added", "modified", "removed"))
+    changed = [commit.get(key) or [] for key in ("added", "modified", "removed")]
+    if not all(isinstance(paths, list) for paths in changed):
+        raise BadEvent("commits is not a list of commits")
     return any(KERNELS_JSON in paths for paths in changed)
 
 
+_KINDS = {int: "a number", str: "a string"}
 _READERS = {"workflow_run": _run_changed, "push": _pushed}
 
 
@@ -125,5 +136,5 @@ def _field(data: dict[str, Any], outer: str, inner: str, kind: type) -> Any:
     section = data.get(outer)
     value = section.get(inner) if isinstance(section, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise BadEvent(f"{outer}.{inner} is missing")
+        raise BadEvent(f"{outer}.{inner} must be there, {_KINDS[kind]}")
     return value

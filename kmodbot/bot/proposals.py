@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.github.contents import FileChange
+from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.github.pulls import PullRequest
 from kmodbot.kernels import KERNELS_JSON, add_kernel, branch_name
 
@@ -55,6 +56,9 @@ class Proposals:
         kernel = build.target.kernel
         branch = branch_name(kernel)
         async with self._lock:
+            latest = await self._builds.get(build.id)
+            if latest is None or latest.proposed:
+                return
             base = await self._base()
             document = await self._with_kernel(base, kernel)
             if document != base.document:
@@ -69,12 +73,17 @@ class Proposals:
     async def regenerate(self) -> None:
         """Put every open branch on top of the default branch as it is now."""
         kernels = {branch_name(kernel): kernel for kernel in await self._builds.kernels()}
+        if not kernels:
+            return
         branches = await self._contents.branches("add-kernel/")
         async with self._lock:
             base = await self._base()
-            for branch in branches:
-                if branch in kernels:
+            for branch in sorted(kernels.keys() & set(branches)):
+                try:
                     await self._renew(branch, base, kernels[branch])
+                except GitHubRefused as error:
+                    # A rule of the repository may protect one branch; the others still count.
+                    log.warning("branch %s cannot be regenerated: %s", branch, error)
 
     async def _renew(self, branch: str, base: _Base, kernel: Kernel) -> None:
         document = await self._with_kernel(base, kernel)
@@ -122,11 +131,12 @@ def _pull_request(branch: str, base: str, build: Build) -> PullRequest:
         base=base,
         title=_title(kernel),
         body=(
-            f"A node booted `{kernel.release}` and asked for {driver.name}.\n\n"
-            f"{driver.name} {driver.version} was built for it: "
-            f"[{build.target.package}]({build.package.url if build.package else ''}), "
-            f"[run]({build.run_url}).\n\n"
-            "Once this is merged, every later driver version is built for this kernel too. "
+            f"A node booted `{kernel.release}` and asked for {driver.name}. "
+            f"{driver.name} {driver.version} is there for it: "
+            f"[{build.target.package}]({build.package.url if build.package else ''})"
+            f"{f', [run]({build.run_url})' if build.run_url else ''}.\n\n"
+            "Once this is merged, the nightly build makes later driver versions for this kernel "
+            "too. "
             "The branch is regenerated whenever the base changes; edits to it are lost.\n"
         ),
     )

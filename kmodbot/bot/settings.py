@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -49,6 +51,8 @@ class Settings:
     reconcile_seconds: float = 30.0
     index_seconds: float = 60.0
     claim_seconds: float = 30.0
+    build_seconds: float = 7200.0
+    lag_seconds: float = 120.0
 
     @property
     def workflow_path(self) -> str:
@@ -80,6 +84,8 @@ class Settings:
             "reconcile_seconds": read("KMODBOT_RECONCILE_SECONDS", _seconds, cls.reconcile_seconds),
             "index_seconds": read("KMODBOT_INDEX_SECONDS", _seconds, cls.index_seconds),
             "claim_seconds": read("KMODBOT_CLAIM_SECONDS", _seconds, cls.claim_seconds),
+            "build_seconds": read("KMODBOT_BUILD_SECONDS", _seconds, cls.build_seconds),
+            "lag_seconds": read("KMODBOT_LAG_SECONDS", _seconds, cls.lag_seconds),
         }
         if read.problems:
             raise SettingsError(read.problems)
@@ -143,10 +149,12 @@ def _private_key(value: str) -> Secret:
     # Shells and unit files often hold the PEM with its line ends written as \n.
     pem = value.replace("\\n", "\n")
     try:
-        load_pem_private_key(pem.encode("ascii"), password=None)
-    except (ValueError, TypeError) as error:
+        key = load_pem_private_key(pem.encode("ascii"), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, RSAPrivateKey):
         # The cause is left out: it may quote parts of the key.
-        raise ValueError("expected the App's RSA private key in PEM form") from error
+        raise ValueError("expected the App's RSA private key in PEM form")  # noqa: TRY004
     return Secret(pem)
 
 
@@ -204,4 +212,9 @@ def _database_url(value: str) -> str:
         raise ValueError("expected a database address, such as sqlite:///kmodbot.db") from None
     if url.get_backend_name() != "sqlite":
         raise ValueError("expected a sqlite:/// address; other databases are not supported yet")
+    if url.database in {None, "", ":memory:"}:
+        raise ValueError("expected a file, such as sqlite:///kmodbot.db: memory forgets")
+    directory = Path(url.database).resolve().parent
+    if not os.access(directory, os.W_OK):
+        raise ValueError(f"the directory {directory} does not exist or cannot be written to")
     return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)

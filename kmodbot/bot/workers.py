@@ -7,10 +7,13 @@ build that is not finished, and each step does nothing where its work is done al
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Phase
+from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.events import ListChanged, parse_event
 from kmodbot.bot.github.errors import GitHubUnavailable
 
@@ -30,10 +33,14 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 5
 # Branches follow the push webhook; this is for pushes whose webhook was lost.
 _SECONDS_BETWEEN_REGENERATIONS = 600
+_SECONDS_AFTER_AN_ERROR = 5
+# GitHub redelivers for three days; an older delivery cannot come again.
+# https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
+_REDELIVERY_WINDOW = timedelta(days=4)
 
 
 class Workers:
-    """The work behind the HTTP API, in two loops of one task each."""
+    """The work behind the HTTP API, in three loops of one task each."""
 
     def __init__(
         self,
@@ -51,6 +58,9 @@ class Workers:
         self._completion = completion
         self._proposals = proposals
         self._arrived = asyncio.Event()
+        self._list_changed = asyncio.Event()
+        # What happened while no bot ran is not known.
+        self._list_changed.set()
 
     def delivery_arrived(self) -> None:
         """Wake the loop that works deliveries off."""
@@ -59,19 +69,33 @@ class Workers:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._work_off_deliveries())
-            group.create_task(self._reconcile_for_ever())
+            group.create_task(_for_ever("deliveries", self._work_off_deliveries))
+            group.create_task(_for_ever("reconciler", self._reconcile_and_rest))
+            group.create_task(_for_ever("branches", self._regenerate_branches))
 
     async def _work_off_deliveries(self) -> None:
-        while True:
-            self._arrived.clear()
-            for delivery in await self._deliveries.waiting():
+        await self._arrived.wait()
+        self._arrived.clear()
+        try:
+            await self._work_off_all()
+        except Exception:
+            self._arrived.set()
+            raise
+
+    async def _work_off_all(self) -> None:
+        """Try every delivery that waits once; those that arrive meanwhile too."""
+        tried: set[str] = set()
+        while page := [each for each in await self._deliveries.waiting() if each.guid not in tried]:
+            for delivery in page:
+                tried.add(delivery.guid)
                 await self._work_off(delivery)
-            await self._arrived.wait()
 
     async def _work_off(self, delivery: Delivery) -> None:
         try:
             await self._act_on(delivery)
+        except GitHubUnavailable:
+            # No fault of the delivery: all of them wait until GitHub is back.
+            raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             await self._deliveries.stumbled(delivery, reason, attempts_allowed=_ATTEMPTS)
@@ -80,35 +104,47 @@ class Workers:
             await self._deliveries.done(delivery.guid)
 
     async def _act_on(self, delivery: Delivery) -> None:
-        event = parse_event(delivery.event, delivery.payload, self._settings.repository)
+        event = parse_event(delivery.event, delivery.payload, self._settings)
         if isinstance(event, ListChanged):
-            await self._proposals.regenerate()
+            # Any number of pushes meanwhile cost one regeneration; a new start regenerates too.
+            self._list_changed.set()
         elif event is not None:
             build = await self._completion.seen(event.run_id, event.action)
             if build is not None and build.phase is Phase.DONE and not build.proposed:
                 await self._proposals.propose(build)
 
-    async def _reconcile_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        regenerate_at = loop.time()
-        while True:
-            await self.reconcile()
-            if loop.time() >= regenerate_at and await _attempt(
-                "branches", self._proposals.regenerate
-            ):
-                regenerate_at = loop.time() + _SECONDS_BETWEEN_REGENERATIONS
-            await asyncio.sleep(self._settings.reconcile_seconds)
+    async def _regenerate_branches(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._list_changed.wait(), _SECONDS_BETWEEN_REGENERATIONS)
+        self._list_changed.clear()
+        try:
+            await self._proposals.regenerate()
+        except Exception:
+            self._list_changed.set()
+            raise
+
+    async def _reconcile_and_rest(self) -> None:
+        await self.reconcile()
+        await asyncio.sleep(self._settings.reconcile_seconds)
 
     async def reconcile(self) -> None:
         """Repair every step that was lost. Safe at any moment, in several processes at once."""
         self._arrived.set()
-        await self._dispatcher.dispatch_waiting()
+        await _each(await self._dispatcher.waiting(), self._dispatcher.dispatch)
         await _each(await self._builds.running(), self._look_at)
         await _each(await self._builds.unproposed(), self._proposals.propose)
+        await self._deliveries.forget(datetime.now(UTC) - _REDELIVERY_WINDOW)
 
     async def _look_at(self, build: Build) -> None:
         if build.run_id is not None:
             await self._completion.look_at(build.run_id)
+
+
+async def _for_ever(what: str, step: Callable[[], Awaitable[None]]) -> None:
+    """Repeat a step; an error delays the next one, but never ends the loop."""
+    while True:
+        if not await _attempt(what, step):
+            await asyncio.sleep(_SECONDS_AFTER_AN_ERROR)
 
 
 async def _each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:
@@ -128,7 +164,7 @@ async def _attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: 
 
 def _report(what: str, error: Exception) -> None:
     # An outage of GitHub is no fault of ours and needs no traceback; it is tried again.
-    if isinstance(error, GitHubUnavailable):
+    if isinstance(error, (GitHubUnavailable, DispatchFailed)):
         log.warning("%s: tried again later: %s", what, error)
     else:
         log.exception("%s: unexpected error", what, exc_info=error)

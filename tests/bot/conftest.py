@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from collections.abc import Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from kmodbot.kernels import Driver, Kernel
 from kmodbot.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from aiohttp import web
@@ -188,10 +189,13 @@ def is_one_commit_above_main(github: Sandbox, branch: str) -> bool:
     return git(github, "rev-parse", f"{branch}^@") == git(github, "rev-parse", "main")
 
 
-async def eventually(condition: Any, seconds: float = 30) -> None:
-    """Wait for an asynchronous condition."""
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
+    """Wait for a condition, which may be asynchronous."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while True:
+            holds = condition()
+            if await holds if isinstance(holds, Awaitable) else holds:
+                return
             await asyncio.sleep(0.005)
 
 
@@ -214,6 +218,7 @@ def settings(github: Sandbox, tmp_path: Path) -> Settings:
             "KMODBOT_DRIVER": "hello",
             "DATABASE_URL": f"sqlite:///{tmp_path}/kmodbot.db",
             "KMODBOT_RECONCILE_SECONDS": "999999",
+            "KMODBOT_LAG_SECONDS": "0.001",
         }
     )
 

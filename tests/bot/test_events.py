@@ -16,8 +16,16 @@ from kmodbot.bot.events import (
     parse_event,
 )
 from kmodbot.bot.secrets import Secret
+from kmodbot.bot.settings import Settings
 
 REPOSITORY = "acme/hello-driver"
+SETTINGS = Settings(
+    app_id="1",
+    private_key=Secret("key"),
+    webhook_secrets=(),
+    repository="Acme/Hello-Driver",
+    driver="hello",
+)
 # The example of GitHub's documentation.
 # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 DOCUMENTED_SECRET = Secret("It's a Secret to Everybody")
@@ -94,7 +102,7 @@ def push_event(**changes: Any) -> dict[str, Any]:
 
 
 def parse(event: str, data: object) -> object:
-    return parse_event(event, json.dumps(data).encode(), REPOSITORY)
+    return parse_event(event, json.dumps(data).encode(), SETTINGS)
 
 
 def test_a_run_event_names_its_run() -> None:
@@ -113,6 +121,14 @@ def test_a_push_counts_when_it_changes_the_list_on_the_default_branch() -> None:
 @pytest.mark.parametrize("event", ["ping", "issues", "a_future_event", ""])
 def test_other_events_are_ignored(event: str) -> None:
     assert parse(event, {"zen": "Design for failure."}) is None
+
+
+def test_runs_of_other_workflows_are_ignored() -> None:
+    lint = {"id": 7, "path": ".github/workflows/lint.yml"}
+    ours = {"id": 7, "path": ".github/workflows/driver-build.yml@refs/heads/main"}
+
+    assert parse("workflow_run", run_event(workflow_run=lint)) is None
+    assert parse("workflow_run", run_event(workflow_run=ours)) == RunChanged(7, "completed")
 
 
 def test_other_repositories_are_ignored() -> None:
@@ -140,10 +156,10 @@ def test_other_repositories_are_ignored() -> None:
 )
 def test_a_run_event_of_another_form_is_refused(payload: bytes) -> None:
     with pytest.raises(BadEvent):
-        parse_event("workflow_run", payload, REPOSITORY)
+        parse_event("workflow_run", payload, SETTINGS)
 
 
-@pytest.mark.parametrize("commits", [None, "x", [None], ["x"]])
+@pytest.mark.parametrize("commits", [None, "x", [None], ["x"], [{"added": 5}]])
 def test_a_push_of_another_form_is_refused(commits: object) -> None:
     with pytest.raises(BadEvent):
         parse("push", push_event(commits=commits))
@@ -160,10 +176,12 @@ json_values = st.recursive(
     st.fixed_dictionaries(
         {},
         optional={
-            "repository": json_values | st.just({"full_name": REPOSITORY}),
+            "repository": json_values
+            | st.just({"full_name": REPOSITORY, "default_branch": "main"}),
             "workflow_run": json_values,
-            "commits": json_values,
-            "ref": json_values,
+            "commits": json_values
+            | st.lists(st.dictionaries(st.sampled_from(["added", "modified"]), json_values)),
+            "ref": json_values | st.just("refs/heads/main"),
         },
     ),
 )

@@ -10,10 +10,17 @@ import pytest
 
 from kmodbot.bot.events import RunChanged, parse_event
 from kmodbot.bot.github.runs import WorkflowRun
+from kmodbot.bot.secrets import Secret
+from kmodbot.bot.settings import Settings
 
 DATA = Path(__file__).parents[1] / "data" / "webhooks" / "github.json"
 EXAMPLES: list[dict[str, Any]] = json.loads(DATA.read_text())
 RUNS = [example["payload"] for example in EXAMPLES if example["event"] == "workflow_run"]
+
+
+def of(repository: str, run: dict[str, Any] | None = None) -> Settings:
+    path = (run or {}).get("path") or ".github/workflows/driver-build.yml"
+    return Settings("1", Secret("key"), (), repository, "hello", workflow=Path(path).name)
 
 
 @pytest.mark.parametrize("payload", RUNS, ids=lambda payload: payload["action"])
@@ -21,7 +28,7 @@ def test_a_run_is_recognised(payload: dict[str, Any]) -> None:
     repository = payload["repository"]["full_name"]
     run = payload["workflow_run"]
 
-    event = parse_event("workflow_run", json.dumps(payload).encode(), repository)
+    event = parse_event("workflow_run", json.dumps(payload).encode(), of(repository, run))
 
     assert event == RunChanged(run["id"], payload["action"])
     assert WorkflowRun.from_json(run).id == run["id"]
@@ -31,7 +38,7 @@ def test_a_run_is_recognised(payload: dict[str, Any]) -> None:
 def test_what_is_of_another_repository_is_ignored(example: dict[str, Any]) -> None:
     body = json.dumps(example["payload"]).encode()
 
-    assert parse_event(example["event"], body, "acme/hello-driver") is None
+    assert parse_event(example["event"], body, of("acme/hello-driver")) is None
 
 
 def test_a_push_of_other_files_is_ignored() -> None:
@@ -42,4 +49,4 @@ def test_a_push_of_other_files_is_ignored() -> None:
         repository = payload["repository"]["full_name"]
         commits = payload["commits"]
         if commits:
-            assert parse_event("push", json.dumps(payload).encode(), repository) is None
+            assert parse_event("push", json.dumps(payload).encode(), of(repository)) is None

@@ -30,13 +30,18 @@ class GitHubUnavailable(GitHubError):
         self.retry_after = retry_after
 
 
+class GitHubLimited(GitHubUnavailable):
+    """GitHub wants us to be silent for ``retry_after`` seconds."""
+
+    retry_after: int
+
+
 class GitHubRefused(GitHubError):
     """GitHub will not do this, however often it is asked. ``status`` is the HTTP status."""
 
-    def __init__(self, status: int, message: str, errors: object = None) -> None:
+    def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
-        self.errors = errors
 
 
 def classify(error: gidgethub.HTTPException) -> GitHubError:
@@ -46,15 +51,15 @@ def classify(error: gidgethub.HTTPException) -> GitHubError:
     """
     status = int(error.status_code)
     message = str(error)
-    wait = _seconds_to_wait(status, error.headers)
+    wait = _seconds_to_wait(status, error.headers, message.lower())
     if wait is not None:
-        return GitHubUnavailable(f"GitHub limits our requests: {message}", wait)
+        return GitHubLimited(f"GitHub limits our requests: {message}", wait)
     if status >= 500:
         return GitHubUnavailable(f"GitHub answered {status}: {message}")
-    return GitHubRefused(status, message, getattr(error, "errors", None))
+    return GitHubRefused(status, message)
 
 
-def _seconds_to_wait(status: int, headers: Mapping[str, str]) -> int | None:
+def _seconds_to_wait(status: int, headers: Mapping[str, str], message: str) -> int | None:
     if status not in {403, 429}:
         return None
     retry_after = headers.get("retry-after", "")
@@ -63,4 +68,6 @@ def _seconds_to_wait(status: int, headers: Mapping[str, str]) -> int | None:
     if headers.get("x-ratelimit-remaining") == "0":
         reset = headers.get("x-ratelimit-reset", "")
         return max(1, int(reset) - int(time.time())) if reset.isdecimal() else _SECONDS_WHEN_UNSAID
-    return _SECONDS_WHEN_UNSAID if status == 429 else None
+    # A secondary limit may come without any of these headers, known by its message alone.
+    limited = status == 429 or "rate limit" in message or "abuse" in message
+    return _SECONDS_WHEN_UNSAID if limited else None

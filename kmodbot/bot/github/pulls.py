@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.github.tokens import Purpose
@@ -26,9 +25,8 @@ class PullRequest:
 class Pulls:
     """The pull requests of the repository."""
 
-    def __init__(self, client: GitHubClient, repository: str) -> None:
+    def __init__(self, client: GitHubClient) -> None:
         self._client = client
-        self._owner = repository.split("/")[0]
 
     async def create(self, pull: PullRequest) -> bool:
         """Open a pull request; False when its branch has an open one already.
@@ -50,8 +48,3 @@ class Pulls:
                 return False
             raise
         return True
-
-    async def is_open(self, branch: str) -> bool:
-        """Tell whether a branch of this repository has an open pull request."""
-        query = urlencode({"head": f"{self._owner}:{branch}", "state": "open"})
-        return bool(await self._client.get(f"/pulls?{query}"))

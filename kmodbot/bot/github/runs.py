@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from dateutil.parser import isoparse
+
 from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.github.tokens import Purpose
 from kmodbot.kernels import parse_run_title
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kmodbot.bot.github.client import GitHubClient
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+# A filtered list ends after 1,000 runs.
+_PER_PAGE, _PAGES = 100, 10
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,7 @@ class WorkflowRun:
     status: str
     conclusion: str | None
     url: str
+    updated_at: datetime
 
     @classmethod
     def from_json(cls, run: dict[str, Any]) -> WorkflowRun:
@@ -49,6 +56,7 @@ class WorkflowRun:
             status=run.get("status") or "",
             conclusion=run.get("conclusion"),
             url=run.get("html_url") or "",
+            updated_at=isoparse(run["updated_at"]),
         )
 
 
@@ -93,21 +101,27 @@ class Runs:
         run = await self._client.get_or_none(f"/actions/runs/{run_id}")
         return None if run is None else WorkflowRun.from_json(run)
 
-    async def find(self, build_id: str, since: datetime) -> WorkflowRun | None:
-        """Find the run that names a build in its title, among those created from ``since`` on."""
+    async def titled(
+        self, build_id: str, branch: str, since: datetime, until: datetime
+    ) -> list[WorkflowRun]:
+        """Return the dispatched runs of ``branch`` that name a build in their title.
+
+        https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
+        """
         query = {
             "event": "workflow_dispatch",
-            "created": f">={since:%Y-%m-%dT%H:%M:%SZ}",
-            "per_page": "100",
+            "branch": branch,
+            "created": f"{since:{_MOMENT}}..{until:{_MOMENT}}",
+            "per_page": str(_PER_PAGE),
         }
-        page = 1
-        while True:
+        found: list[WorkflowRun] = []
+        for page in range(1, _PAGES + 1):
             url = f"{self._workflow}/runs?{urlencode(query | {'page': str(page)})}"
-            runs = (await self._client.get(url))["workflow_runs"]
+            runs = (await self._client.get(url, cached=False))["workflow_runs"]
             for run in map(WorkflowRun.from_json, runs):
                 title = parse_run_title(run.title)
                 if title is not None and title.build_id == build_id:
-                    return run
-            if len(runs) < 100:
-                return None
-            page += 1
+                    found.append(run)
+            if len(runs) < _PER_PAGE:
+                break
+        return found

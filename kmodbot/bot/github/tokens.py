@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cachetools import TLRUCache
 from dateutil.parser import isoparse
 
-from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
 from kmodbot.bot.secrets import Secret
 
 if TYPE_CHECKING:
@@ -86,11 +86,30 @@ class InstallationTokens:
         except GitHubRefused as error:
             # A new installation of the App has another id.
             if error.status != 404:
-                raise
+                raise self._explained(error) from error
             self._installation = None
-            answer = await self._request(purpose)
+            try:
+                answer = await self._request(purpose)
+            except GitHubRefused as again:
+                raise self._explained(again) from again
         expires_at = isoparse(answer["expires_at"]).timestamp() - _MARGIN_SECONDS
         return _Token(Secret(answer["token"]), expires_at)
+
+    def _explained(self, error: GitHubRefused) -> GitHubUnavailable:
+        """Say what the operator can do about a token that GitHub will not give.
+
+        Not a refusal: it says nothing about what the token was wanted for.
+        """
+        if error.status == 404:
+            reason = (
+                f"the App is not installed on {self._repository}, or GITHUB_APP_ID or "
+                "GITHUB_REPOSITORY is wrong"
+            )
+        elif error.status == 401:
+            reason = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not of one App"
+        else:
+            reason = "compare the App's permissions with app.yml"
+        return GitHubUnavailable(f"GitHub gives no token ({error}): {reason}")
 
     async def _request(self, purpose: Purpose) -> Any:
         if self._installation is None:

@@ -6,6 +6,8 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from aiohttp.web_protocol import RequestPayloadError
+
 from kmodbot.bot.errors import ApiError
 
 if TYPE_CHECKING:
@@ -22,10 +24,14 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     if (request.content_length or 0) > limit:
         _too_large(limit)
     body = bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > limit:
-            _too_large(limit)
+    try:
+        async for chunk in request.content.iter_chunked(64 * 1024):
+            body += chunk
+            if len(body) > limit:
+                _too_large(limit)
+    except RequestPayloadError as error:
+        message = "the body cannot be read; is its Content-Encoding right?"
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_body", message) from error
     return bytes(body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ from kmodbot.bot import keys
 from kmodbot.bot.build import Build, Package, Target
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.errors import ApiError, invalid_field
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
 from kmodbot.bot.http.body import parse_object, read_body, require_json
 from kmodbot.kernels import Driver, InvalidInput, Kernel
 
 if TYPE_CHECKING:
     from kmodbot.bot.dispatch import Outcome
+
+log = logging.getLogger(__name__)
 
 MAX_BODY = 16 * 1024
 _REQUIRED = ("kernel_version", "architecture", "distribution", "driver_version")
@@ -32,8 +35,13 @@ async def request_build(request: web.Request) -> web.Response:
     try:
         outcome = await request.app[keys.DISPATCHER].request(target)
     except GitHubUnavailable as error:
+        log.warning("it is not known whether %s exists: %s", target.package, error)
         message = "GitHub cannot be reached, so it is not known whether the package exists"
         raise _unavailable(message, error.retry_after or 30) from error
+    except GitHubRefused as error:
+        log.error("GitHub refuses to show the releases: %s", error)  # noqa: TRY400
+        message = "GitHub refuses the bot; the operator's log says why"
+        raise _unavailable(message, 60) from error
     except DispatchFailed as error:
         raise _dispatch_failed(error) from error
     return _answer(request, outcome)
@@ -94,7 +102,8 @@ def _reference(request: web.Request, build: Build) -> dict[str, str]:
 def _dispatch_failed(error: DispatchFailed) -> ApiError:
     if error.retry_after is None:
         message = "GitHub refused to start the build workflow; the operator's log says why"
-        return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "dispatch_refused", message)
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        return ApiError(status, "dispatch_refused", message, retry_after=300)
     message = "GitHub cannot be reached; the build is kept and starts when it can, so ask again"
     return _unavailable(message, error.retry_after)
 

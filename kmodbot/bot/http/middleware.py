@@ -60,18 +60,18 @@ def _check(header: str, tokens: Iterable[Secret]) -> None:
     if scheme.lower() != "bearer" or not presented:
         message = "send an API token: Authorization: Bearer TOKEN"
         raise ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", message)
-    given = presented.strip().encode()
+    given = presented.strip().encode(errors="surrogateescape")
     # Every token is compared, so that the time taken tells nothing about which one is near.
     matches = [hmac.compare_digest(given, token.reveal().encode()) for token in tokens]
     if not any(matches):
-        raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", "this API token is not known here")
+        raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", "the bot does not know this API token")
 
 
 def _answer(error: ApiError) -> web.Response:
     answer = web.json_response(error.body(), status=error.status)
     if error.retry_after is not None:
         answer.headers["Retry-After"] = str(error.retry_after)
-    if error.status == HTTPStatus.UNAUTHORIZED:
+    if error.code == "unauthenticated":
         answer.headers["WWW-Authenticate"] = "Bearer"
     return answer
 

@@ -39,7 +39,7 @@ async def _wait_for(app: web.Application, build_id: str, seconds: float) -> Buil
             changed.clear()
             build = await app[keys.BUILDS].get(build_id)
             left = deadline - loop.time()
-            if build is None or build.phase.status != "in_progress" or left <= 0 or changes.closed:
+            if build is None or build.phase.is_final or left <= 0 or changes.closed:
                 return build
             try:
                 await asyncio.wait_for(changed.wait(), min(left, _SECONDS_BETWEEN_LOOKS))

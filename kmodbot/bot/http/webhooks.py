@@ -29,7 +29,7 @@ async def receive_delivery(request: web.Request) -> web.Response:
         payload=payload,
     )
     try:
-        event = parse_event(delivery.event, payload, request.app[keys.SETTINGS].repository)
+        event = parse_event(delivery.event, payload, request.app[keys.SETTINGS])
     except BadEvent as error:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_payload", str(error)) from error
     if event is None:
@@ -41,7 +41,9 @@ async def receive_delivery(request: web.Request) -> web.Response:
 
 async def _signed_payload(request: web.Request) -> bytes:
     """Read the body, but not before the signature looks like one."""
-    signature = request.headers.get("X-Hub-Signature-256", "")
+    signature = request.headers.get("X-Hub-Signature-256")
+    if signature is None:
+        raise _unsigned("the header X-Hub-Signature-256 is missing; set a webhook secret")
     if not is_signature(signature):
         raise _unsigned("the header X-Hub-Signature-256 must be sha256= and 64 hex digits")
     payload = await read_body(request, MAX_PAYLOAD)
@@ -57,5 +59,5 @@ def _unsigned(message: str) -> ApiError:
 def _header(request: web.Request, name: str) -> str:
     value = request.headers.get(name, "")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_header", f"the header {name} is missing")
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_header", f"the header {name} must be there")
     return value

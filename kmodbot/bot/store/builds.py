@@ -34,7 +34,6 @@ class Builds:
 
         Of any number of concurrent calls for one target, in any number of processes, one gets True.
         """
-        kernel = target.kernel
         async with self._database.writing() as connection:
             existing = await _one(connection, builds.c.reservation == target.key)
             if existing is not None:
@@ -43,14 +42,9 @@ class Builds:
                 insert(builds).values(
                     id=build_id,
                     reservation=target.key,
-                    driver=target.driver.name,
-                    driver_version=target.driver.version,
-                    distribution=kernel.distribution,
-                    distro_version=kernel.distro_version,
-                    architecture=kernel.architecture,
-                    kernel_release=kernel.release,
                     phase=Phase.QUEUED,
                     created_at=now,
+                    **_target_columns(target),
                 )
             )
         return Build(build_id, target, Phase.QUEUED, now), True
@@ -69,13 +63,22 @@ class Builds:
             if build.claimed_at is None
             else builds.c.claimed_at == build.claimed_at
         )
-        return await self._change(build.id, (Phase.QUEUED,), unchanged, claimed_at=now)
+        return await self._change(
+            build.id, (Phase.QUEUED,), unchanged, claimed_at=now, claims=builds.c.claims + 1
+        )
 
     async def dispatched(self, build_id: str, run_id: int, run_url: str) -> None:
-        """Record the run that carries the build out."""
-        await self._change(
-            build_id, (Phase.QUEUED,), phase=Phase.DISPATCHED, run_id=run_id, run_url=run_url
-        )
+        """Record the run that carries the build out.
+
+        GitHub never gives a run id twice. Where one is known already, the store was used with
+        another GitHub before, and the older build loses it.
+        """
+        async with self._database.writing() as connection:
+            others = update(builds).where(builds.c.run_id == run_id, builds.c.id != build_id)
+            await connection.execute(others.values(run_id=None))
+            mine = update(builds).where(builds.c.id == build_id, builds.c.phase == Phase.QUEUED)
+            values = {"phase": Phase.DISPATCHED, "run_id": run_id, "run_url": run_url}
+            await connection.execute(mine.values(**values))
 
     async def building(self, build_id: str) -> None:
         """Record that the run has started."""
@@ -83,18 +86,39 @@ class Builds:
 
     async def done(self, build_id: str, package: Package) -> None:
         """Record the published package."""
-        await self._change(
-            build_id,
-            _OPEN,
-            phase=Phase.DONE,
-            package=package.name,
-            url=package.url,
-            sha256=package.sha256,
-        )
+        await self._change(build_id, _OPEN, phase=Phase.DONE, **_package_columns(package))
 
-    async def failed(self, build_id: str, error: str) -> None:
-        """Record why the build failed, and free its target for another try."""
-        await self._change(build_id, _OPEN, phase=Phase.ERROR, error=error, reservation=None)
+    async def failed(self, build_id: str, error: str) -> bool:
+        """Record why the build failed, and free its target for another try.
+
+        False when the build had ended already.
+        """
+        return await self._change(build_id, _OPEN, phase=Phase.ERROR, error=error, reservation=None)
+
+    async def revived(self, build: Build, package: Package) -> None:
+        """Record that a failed build has its package after all, by a re-run of its run."""
+        async with self._database.writing() as connection:
+            taken = await _one(connection, builds.c.reservation == build.target.key)
+            statement = update(builds).where(builds.c.id == build.id, builds.c.phase == Phase.ERROR)
+            values = _package_columns(package) | {"phase": Phase.DONE, "error": None}
+            if taken is None:
+                values["reservation"] = build.target.key
+            await connection.execute(statement.values(**values))
+
+    async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
+        """Record a package that exists without a build of ours, so that its kernel is proposed."""
+        async with self._database.writing() as connection:
+            if await _one(connection, builds.c.reservation == target.key) is None:
+                values = _target_columns(target) | _package_columns(package)
+                await connection.execute(
+                    insert(builds).values(
+                        id=build_id,
+                        reservation=target.key,
+                        phase=Phase.DONE,
+                        created_at=now,
+                        **values,
+                    )
+                )
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
@@ -172,6 +196,22 @@ async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> B
     return None if row is None else _build(row)
 
 
+def _target_columns(target: Target) -> dict[str, Any]:
+    driver, kernel = target.driver, target.kernel
+    return {
+        "driver": driver.name,
+        "driver_version": driver.version,
+        "distribution": kernel.distribution,
+        "distro_version": kernel.distro_version,
+        "architecture": kernel.architecture,
+        "kernel_release": kernel.release,
+    }
+
+
+def _package_columns(package: Package) -> dict[str, Any]:
+    return {"package": package.name, "url": package.url, "sha256": package.sha256}
+
+
 def _build(row: Row[Any]) -> Build:
     # Rows were validated on their way in; a later, stricter grammar must not make them unreadable.
     kernel = Kernel(row.distribution, row.distro_version, row.architecture, row.kernel_release)
@@ -182,6 +222,7 @@ def _build(row: Row[Any]) -> Build:
         phase=Phase(row.phase),
         created_at=row.created_at,
         claimed_at=row.claimed_at,
+        claims=row.claims,
         run_id=row.run_id,
         run_url=row.run_url,
         package=package,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from kmodbot.bot.store.tables import deliveries
 
@@ -64,25 +64,37 @@ class Deliveries:
                 await connection.execute(
                     update(deliveries)
                     .where(of_guid)
-                    .values(state=DeliveryState.RECEIVED, attempts=0, error=None)
+                    .values(
+                        state=DeliveryState.RECEIVED,
+                        payload=delivery.payload,
+                        attempts=0,
+                        error=None,
+                    )
                 )
         return state in {None, DeliveryState.FAILED}
 
-    async def waiting(self, limit: int = 100) -> Sequence[Delivery]:
-        """Return the oldest deliveries whose work is not done yet."""
+    async def waiting(self, limit: int = 10) -> Sequence[Delivery]:
+        """Return deliveries whose work is not done yet: the least tried, then the oldest first."""
         table = deliveries.c
         statement = (
             select(table.guid, table.event, table.payload, table.attempts)
             .where(table.state == DeliveryState.RECEIVED)
-            .order_by(table.received_at, table.guid)
+            .order_by(table.attempts, table.received_at, table.guid)
             .limit(limit)
         )
         async with self._database.reading() as connection:
             return [Delivery(*row) for row in await connection.execute(statement)]
 
     async def done(self, guid: str) -> None:
-        """Record that the work of a delivery is done."""
-        await self._set(guid, state=DeliveryState.DONE, error=None)
+        """Record that the work of a delivery is done; its payload is not needed any more."""
+        await self._set(guid, state=DeliveryState.DONE, error=None, payload=b"")
+
+    async def forget(self, before: datetime) -> None:
+        """Drop the deliveries received before a moment, unless their work is still to be done."""
+        old = deliveries.c.received_at < before
+        ended = deliveries.c.state != DeliveryState.RECEIVED
+        async with self._database.writing() as connection:
+            await connection.execute(delete(deliveries).where(old, ended))
 
     async def stumbled(self, delivery: Delivery, error: str, *, attempts_allowed: int) -> None:
         """Record that working on a delivery went wrong; after the last attempt it is ``failed``."""

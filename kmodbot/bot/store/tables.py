@@ -65,6 +65,8 @@ builds = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # When a process last took the dispatch upon itself.
     Column("claimed_at", UtcDateTime),
+    # How often that has happened.
+    Column("claims", Integer, nullable=False, server_default="0"),
     Column("run_id", BigInteger, unique=True),
     Column("run_url", Text),
     Column("package", String(255)),
@@ -88,4 +90,27 @@ deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Index("ix_deliveries_state", "state", "received_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+discoveries = Table(
+    "discoveries",
+    metadata,
+    Column("distribution", String(32), primary_key=True),
+    Column("distro_version", String(32), primary_key=True),
+    Column("architecture", String(16), primary_key=True),
+    Column("kernel_release", String(128), primary_key=True),
+    # A JSON list of the repositories that named the kernel when it was last seen.
+    Column("sources", Text, nullable=False),
+    Column("buildable", Boolean, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("handled", Boolean, nullable=False, server_default=false()),
 )

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("phase", sa.String(16), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True)),
+        sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
         sa.Column("run_id", sa.BigInteger),
         sa.Column("run_url", sa.Text),
         sa.Column("package", sa.String(255)),

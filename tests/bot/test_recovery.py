@@ -1,0 +1,324 @@
+"""Outages, limits, lost and contradicting news: the bot goes on, and comes right in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import sqlite3
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kmodbot.bot import keys
+from kmodbot.bot.secrets import Secret
+from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.sandbox import Fault
+from tests.bot.conftest import eventually, git, is_one_commit_above_main, running_bot
+from tests.bot.test_webhooks import RUN, deliver, signed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kmodbot.bot.settings import Settings
+    from kmodbot.sandbox import Sandbox
+    from tests.bot.conftest import Bot, QuickRunner
+
+FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+async def test_the_workers_survive_an_error_of_the_store(
+    bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([True, True])
+    waiting = Deliveries.waiting
+
+    async def locked_twice(self: Deliveries, limit: int = 10) -> object:
+        if next(failures, False):
+            raise sqlite3.OperationalError("database is locked")
+        return await waiting(self, limit)
+
+    monkeypatch.setattr("kmodbot.bot.workers._SECONDS_AFTER_AN_ERROR", 0.01)
+    monkeypatch.setattr(Deliveries, "waiting", locked_twice)
+
+    _, asked = await bot.ask()
+
+    assert (await bot.status(asked["build_id"], wait=30))["status"] == "done"
+    await eventually(lambda: len(github.pulls) == 1)
+
+
+async def test_a_database_of_another_github_does_no_harm(
+    settings: Settings, tmp_path: Path, github: Sandbox
+) -> None:
+    async with running_bot(settings, github) as bot:
+        _, first = await bot.ask()
+        await bot.finished(first["build_id"])
+    with sqlite3.connect(tmp_path / "kmodbot.db") as connection:
+        connection.execute("UPDATE builds SET run_id = run_id + 1000000")
+        taken = connection.execute("SELECT run_id FROM builds").fetchone()[0]
+    connection.close()
+
+    async with running_bot(settings, github) as bot:
+        # The next run gets the id that the database knows from elsewhere.
+        github.hold_runs()
+        _, second = await bot.ask(kernel_version="6.1.0-39-amd64")
+        await bot.app[keys.BUILDS].dispatched(second["build_id"], taken, "https://x.example")
+        github.release_runs()
+        assert (await bot.finished(second["build_id"]))["status"] == "done"
+
+
+class TestMissingInstallation:
+    async def test_an_app_that_is_not_installed_breaks_nothing(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.hold_runs()
+        _, asked = await bot.ask()
+        bot.app[keys.CHANGES].announce(asked["build_id"])
+        github.faults.add(Fault(path="/actions/runs/", kind="status", status=401, times=2))
+        github.faults.add(
+            Fault(path="access_tokens|/installation$", kind="status", status=404, times=9)
+        )
+
+        await bot.reconcile()
+
+        assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+        github.faults.clear()
+        github.release_runs()
+        await bot.settled()
+        await bot.reconcile()
+        assert (await bot.status(asked["build_id"]))["status"] == "done"
+
+    async def test_the_answer_is_try_again_and_the_log_says_what_to_look_at(
+        self, bot: Bot, github: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        github.faults.add(Fault(path="/installation$", kind="status", status=404, times=9))
+
+        status, body = await bot.ask()
+
+        assert (status, body["error"]["code"]) == (503, "github_unavailable")
+        assert "GITHUB_APP_ID or GITHUB_REPOSITORY is wrong" in caplog.text
+
+
+class TestRunsThatLie:
+    async def test_a_run_that_is_missing_for_a_moment_is_not_given_up(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, lag_seconds=60)
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            github.faults.add(Fault(path="/actions/runs/", kind="status", status=404))
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+            github.release_runs()
+            assert (await bot.finished(asked["build_id"]))["status"] == "done"
+
+    async def test_a_package_that_is_missing_for_a_moment_is_waited_for(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, lag_seconds=60)
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            github.faults.add(Fault(path="/releases/tags/", kind="status", status=404, times=3))
+            github.release_runs()
+            await bot.settled()
+            assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+            github.faults.clear()
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert len(github.pulls) == 1
+
+    async def test_a_run_that_never_ends_is_given_up(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+
+            ended = await bot.status(asked["build_id"])
+            assert (ended["status"], "did not end" in ended["error"]) == ("error", True)
+
+    async def test_a_run_on_another_branch_is_not_taken_for_the_lost_one(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.2)
+        github.hold_runs()
+        github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+        async with running_bot(hasty, github) as bot:
+            await bot.ask()
+            github.runs[0].head_branch = "evil"
+            await eventually(lambda: reconciled_to(bot, github, runs=2))
+
+        assert github.runs[1].head_branch == "main"
+
+    async def test_a_workflow_that_hides_its_build_does_not_run_for_ever(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05)
+        github.hold_runs()
+        github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer", times=99))
+        async with running_bot(hasty, github) as bot:
+            await bot.ask()
+            for run in github.runs:
+                run.title = "my own title"
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+
+            async def gave_up() -> bool:
+                await bot.reconcile()
+                for run in github.runs:
+                    run.title = "my own title"
+                return bool((await bot.status(build.id))["status"] == "error")
+
+            await eventually(gave_up)
+            assert "run-name" in (await bot.status(build.id))["error"]
+            assert len(github.runs) <= 3
+
+
+async def test_a_rerun_of_a_failed_run_brings_its_build_back(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.conclusion = "failure"
+    _, asked = await bot.ask()
+    assert (await bot.finished(asked["build_id"]))["status"] == "error"
+
+    runner.conclusion = "success"
+    await rerun(bot, github.runs[0].id)
+    await bot.settled()
+
+    assert (await bot.status(asked["build_id"]))["status"] == "done"
+    assert len(github.pulls) == 1
+
+
+async def test_a_package_without_a_build_is_proposed_when_a_node_asks_for_it(
+    settings: Settings, github: Sandbox, tmp_path: Path
+) -> None:
+    async with running_bot(settings, github) as bot:
+        _, asked = await bot.ask()
+        await bot.finished(asked["build_id"])
+    git(github, "update-ref", "-d", "refs/heads/" + github.pulls[0].head_ref)
+    github.pulls.clear()
+    for name in ("kmodbot.db", "kmodbot.db-wal", "kmodbot.db-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+
+    async with running_bot(settings, github) as bot:
+        status, _ = await bot.ask()
+        await bot.reconcile()
+
+    assert status == 200
+    assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+
+async def test_a_known_package_is_named_while_github_is_away(
+    settings: Settings, github: Sandbox
+) -> None:
+    forgetful = dataclasses.replace(settings, index_seconds=1e-9)
+    async with running_bot(forgetful, github) as bot:
+        _, asked = await bot.ask()
+        ended = await bot.finished(asked["build_id"])
+        github.faults.add(Fault(kind="reset", times=99))
+
+        status, body = await bot.ask()
+
+        assert (status, body["sha256"]) == (200, ended["sha256"])
+
+
+async def test_a_limit_is_obeyed_in_silence(
+    bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+    github.faults.add(Fault(path="/releases/tags/", kind="secondary_limit", seconds=3600))
+    status, first = await bot.ask(driver_version="v0.2.0")
+    assert (status, first["error"]["code"]) == (503, "github_unavailable")
+    before = len(github.calls)
+
+    for _ in range(5):
+        status, _ = await bot.ask(driver_version="v0.2.0")
+        assert status == 503
+        await bot.reconcile()
+    assert len(github.calls) == before
+
+    hours_later = time.monotonic() + 3601
+    clock = SimpleNamespace(monotonic=lambda: hours_later)
+    monkeypatch.setattr("kmodbot.bot.github.client.time", clock)
+    status, _ = await bot.ask(driver_version="v0.2.0")
+    assert status == 202
+
+
+class TestDeliveries:
+    async def test_deliveries_wait_while_github_is_away(
+        self, bot: Bot, github: Sandbox, settings: Settings
+    ) -> None:
+        github.faults.add(Fault(path="/actions/runs/", kind="status", status=502, times=50))
+        secret = settings.webhook_secrets[0].reveal()
+        for number in range(12):
+            body = json.dumps(RUN | {"workflow_run": {"id": number}}).encode()
+            await deliver(bot, body, signed(body, secret, X_GitHub_Delivery=f"guid-{number}"))
+        github.faults.clear()
+        await asyncio.sleep(0)
+
+        async def all_done() -> bool:
+            bot.app[keys.WORKERS].delivery_arrived()
+            return not await bot.app[keys.DELIVERIES].waiting()
+
+        await eventually(all_done)
+
+    async def test_a_branch_that_cannot_be_moved_does_not_stop_the_others(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        for release in ("6.1.0-37-amd64", "6.1.0-38-amd64", "6.1.0-39-amd64"):
+            _, asked = await bot.ask(kernel_version=release)
+            await bot.finished(asked["build_id"])
+        merged, stuck, free = github.pulls
+        github.faults.add(
+            Fault(method="PATCH", path="6-1-0-38-amd64$", kind="status", status=422, times=9)
+        )
+
+        await github.merge_pull(merged.number)
+
+        await eventually(lambda: is_one_commit_above_main(github, free.head_ref))
+        assert not is_one_commit_above_main(github, stuck.head_ref)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_that_does_not_decompress_is_refused(bot: Bot, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    async with bot.client.post("/build", data=b"\x00garbage", headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"]["code"] == "invalid_body"
+
+
+async def test_a_token_that_is_not_text_is_refused(settings: Settings, github: Sandbox) -> None:
+    guarded = dataclasses.replace(settings, api_tokens=(Secret("one"),))
+    async with running_bot(guarded, github) as bot:
+        reader, writer = await asyncio.open_connection("127.0.0.1", bot.client.port)
+        writer.write(
+            b"POST /build HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+            b"Authorization: Bearer \xff\xfe\r\nConnection: close\r\n\r\n"
+        )
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+async def rerun(bot: Bot, run_id: int) -> None:
+    """Press "Re-run all jobs" in GitHub."""
+    url = f"{bot.github.api_url}/repos/acme/hello-driver/actions/runs/{run_id}/rerun"
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    async with bot.client.session.post(url, headers=headers) as answer:
+        assert answer.status == 201
+
+
+async def reconciled_to(bot: Bot, github: Sandbox, *, runs: int) -> bool:
+    await bot.reconcile()
+    return len(github.runs) == runs
