@@ -13,7 +13,7 @@ COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-stri
 .PHONY: help setup toolchain demo test check loader builder dist lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/ready ## make .venv with everything
 
@@ -27,7 +27,7 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-toolchain:
+toolchain: ## install the compiler and what it needs
 	@scripts/system-packages $(TOOLCHAIN)
 
 demo: setup toolchain dist ## show the whole loop for real; KERNEL=release, KEEP=directory
@@ -43,7 +43,7 @@ check: setup ## lint, types, workflows
 	$(BIN)/mypy
 	scripts/lint-workflows
 
-dist: loader builder
+dist: loader builder ## build all of dist/
 
 loader: setup ## build dist/driver-loader.pyz
 	$(BIN)/python scripts/zipapp.py driver-loader

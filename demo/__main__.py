@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_KEPT = """
+Kept in {directory}:
+  the driver's repository   git -C {directory}/github/git/acme/hello-driver.git log --stat main
+  the runs' logs            {directory}/github/runs/*/log.txt
+  the nodes, with packages  {directory}/nodes/*/var/lib/kmodbot/
+"""
+
+
 def main() -> int:
     """Run the demo; return 0 only when every step ended as it must."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
@@ -41,8 +49,11 @@ def main() -> int:
     try:
         with _directory(arguments.keep) as directory:
             asyncio.run(_demo(show, arguments.kernel, directory))
-    except (InvalidInput, NoSuchKernel, FileExistsError) as error:
+    except (InvalidInput, NoSuchKernel) as error:
         print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except FileExistsError as error:
+        print(f"demo: {error.filename} exists; name a new directory to keep", file=sys.stderr)
         return 2
     except (BuildError, RuntimeError, Unexpected) as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -50,6 +61,8 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     show.table()
+    if arguments.keep is not None:
+        print(_KEPT.format(directory=arguments.keep))
     return 0
 
 

@@ -32,6 +32,7 @@ class Program:
         self._speaker = speaker
         self._process = process
         self._relay = asyncio.create_task(self._speak())
+        self._output = asyncio.create_task(self._collect())
 
     @classmethod
     async def start(
@@ -49,10 +50,14 @@ class Program:
 
     async def finish(self) -> tuple[int, str]:
         """Wait for the end; return the exit status and what was written to standard output."""
-        assert self._process.stdout is not None  # noqa: S101  # start() asks for a pipe
-        output = (await self._process.stdout.read()).decode()
-        await self._relay
+        output = await asyncio.shield(self._output)
+        await asyncio.shield(self._relay)
         return await self._process.wait(), output
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended by itself."""
+        return self._process.returncode is not None
 
     async def stop(self) -> None:
         """Ask the program to stop, as a service manager does, and wait until it has."""
@@ -63,6 +68,10 @@ class Program:
         except TimeoutError:
             self._process.kill()
             await self.finish()
+
+    async def _collect(self) -> str:
+        assert self._process.stdout is not None  # noqa: S101  # start() asks for a pipe
+        return (await self._process.stdout.read()).decode(errors="replace")
 
     async def _speak(self) -> None:
         assert self._process.stderr is not None  # noqa: S101  # start() asks for a pipe

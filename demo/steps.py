@@ -59,6 +59,8 @@ class Loop:
         with self.show.step("A node boots, finds no package and asks for it") as step:
             self._boot = asyncio.create_task(self.world.boot("node-1", self.first))
             await self._until(lambda: self.world.github.runs or self._boot.done())
+            if self._boot.done():
+                raise Unexpected(f"the node ended without a run: {self._boot.exception()}")
             (run,) = self.world.github.runs
             self._say("github", f"run {run.id}: {run.title}")
             step.outcome = f"404, POST /build, run {run.id} dispatched"

@@ -64,9 +64,9 @@ class World:
         }
         bot = await Program.start(self.show, "bot", kmodbot("serve"), environment)
         self.programs.append(bot)
-        await self._healthy()
+        await self._healthy(bot)
 
-    async def _healthy(self) -> None:
+    async def _healthy(self, bot: Program) -> None:
         async with aiohttp.ClientSession() as session:
             for _ in range(300):
                 try:
@@ -75,6 +75,8 @@ class World:
                             return
                 except aiohttp.ClientError:
                     pass
+                if bot.ended:
+                    raise RuntimeError("the bot ended instead of starting; its lines say why")
                 await asyncio.sleep(0.1)
         raise RuntimeError("the bot did not start within 30 seconds")
 
@@ -108,7 +110,8 @@ class World:
 
     async def stop(self) -> None:
         """Stop every program that still runs."""
-        await asyncio.gather(*(program.stop() for program in self.programs))
+        stops = (program.stop() for program in self.programs)
+        await asyncio.gather(*stops, return_exceptions=True)
 
 
 @asynccontextmanager
