@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What compiling a module for a Debian 12 kernel needs.
 TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyring
-# What the tests need besides: to build for the other architecture.
-TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu
+# What the tests need besides: to build for the other architecture, and to make rpm repositories.
+TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu jq rpm createrepo-c
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toolchain demo test check loader builder dist lock clean
+.PHONY: help setup toolchain demo test bench check loader builder matrix dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,16 +37,24 @@ test: setup toolchain dist ## run the tests
 	@scripts/system-packages $(TEST_TOOLS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+bench: setup ## measure, side by side with others; tables for docs/performance.md
+	@scripts/system-packages $(TEST_TOOLS)
+	$(BIN)/python -m bench.rpmmd
+	$(BIN)/python -m bench.matrix
+
 check: setup ## lint, types, workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	scripts/lint-workflows
 
-dist: loader builder ## build all of dist/
+dist: loader builder matrix ## build all of dist/
 
 loader: setup ## build dist/driver-loader.pyz
 	$(BIN)/python scripts/zipapp.py driver-loader
+
+matrix: setup ## build dist/kmodbot-matrix.pyz
+	$(BIN)/python scripts/zipapp.py kmodbot-matrix
 
 builder: setup ## build dist/driver-builder.pyz
 	$(BIN)/python scripts/zipapp.py driver-builder

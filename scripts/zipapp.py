@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,18 +14,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[1]
-ROOMS = {"driver-loader": "loader", "driver-builder": "pipeline"}
-#: Packages from elsewhere that a room needs, pure Python each.
-BUNDLED = {"loader": (), "pipeline": ("PyYAML",)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """One file: where it starts, what of ``kmodbot`` it holds, and how old its Python may be.
+
+    ``bundled`` are packages from elsewhere, pure Python each.
+    """
+
+    start: str
+    parts: tuple[str, ...]
+    python: tuple[int, int] = (3, 9)
+    bundled: tuple[str, ...] = ()
+
+
+PROGRAMS = {
+    "driver-loader": Program("loader", ("loader",)),
+    "driver-builder": Program("pipeline", ("pipeline",), bundled=("PyYAML",)),
+    "kmodbot-matrix": Program(
+        "discovery.matrix",
+        (
+            "discovery/__init__.py",
+            "discovery/commands/__init__.py",
+            "discovery/commands/matrix.py",
+            "discovery/crawler",
+            "discovery/matrix",
+        ),
+        python=(3, 11),
+    ),
+}
 
 SHEBANG = b"#!/usr/bin/env python3\n"
 START = """\
 import sys
 
-if sys.version_info < (3, 9):
-    sys.exit("{name} needs Python 3.9 or newer; this is %d.%d" % sys.version_info[:2])
+if sys.version_info < {python}:
+    sys.exit("{name} needs Python {text} or newer; this is %d.%d" % sys.version_info[:2])
 
-from kmodbot.{room}.__main__ import main
+from kmodbot.{start}.__main__ import main
 
 sys.exit(main())
 """
@@ -34,7 +62,7 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 def main() -> int:
     """Write the file that is asked for and print where it is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=sorted(ROOMS))
+    parser.add_argument("name", choices=sorted(PROGRAMS))
     parser.add_argument("--output", type=Path, default=PROJECT / "dist", metavar="DIR")
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
@@ -46,12 +74,15 @@ def main() -> int:
 
 def entries(name: str) -> dict[str, bytes]:
     """Return what goes into the file: path -> content."""
-    room = ROOMS[name]
-    found = {"__main__.py": START.format(name=name, room=room).encode()}
+    program = PROGRAMS[name]
+    text = ".".join(map(str, program.python))
+    start = START.format(name=name, start=program.start, python=program.python, text=text)
+    found = {"__main__.py": start.encode()}
     package = PROJECT / "kmodbot"
-    for path in [package / "__init__.py", *_files(package / "kernels"), *_files(package / room)]:
-        found[str(path.relative_to(PROJECT))] = path.read_bytes()
-    for distribution in BUNDLED[room]:
+    for part in ("__init__.py", "kernels", *program.parts):
+        for path in _files(package / part):
+            found[str(path.relative_to(PROJECT))] = path.read_bytes()
+    for distribution in program.bundled:
         found.update(_bundled(distribution))
     return found
 
@@ -70,8 +101,8 @@ def write(target: Path, content: dict[str, bytes]) -> None:
     target.chmod(0o755)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
+def _files(place: Path) -> Iterator[Path]:
+    for path in [place] if place.is_file() else place.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             yield path
 

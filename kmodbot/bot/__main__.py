@@ -1,4 +1,8 @@
-"""``kmodbot serve``: run the bot until it is told to stop."""
+"""``kmodbot serve``: run the bot until it is told to stop.
+
+It is configured by environment variables, which docs/configuration.md lists; those that are missing
+or malformed are named at the start.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,17 @@ from kmodbot.bot.app import create_app
 from kmodbot.bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Add nothing: the environment configures the bot."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Run the bot; return the exit status."""
+    return serve()
 
 
 def serve(environ: Mapping[str, str] = os.environ) -> int:

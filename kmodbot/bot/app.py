@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -26,7 +27,13 @@ from kmodbot.bot.proposals import Proposals
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.bot.store.discoveries import Discoveries
+from kmodbot.bot.store.leases import Leases
+from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
+from kmodbot.discovery.al2023 import DEFAULT_REPOSITORIES, Discovery, RepositorySpec, discover
+from kmodbot.discovery.cache import cache_directory
+from kmodbot.discovery.fetch import Fetcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,15 +66,32 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
             completion = Completion(settings, builds, index, runs, contents, changes)
             proposals = Proposals(builds, contents, Pulls(client))
+            watch = Watch(
+                settings,
+                builds,
+                discoveries := Discoveries(database),
+                Leases(database),
+                dispatcher,
+                proposals,
+                functools.partial(_find_kernels, settings),
+            )
             app[keys.BUILDS] = builds
+            app[keys.DISCOVERIES] = discoveries
+            app[keys.WATCH] = watch
             app[keys.DELIVERIES] = deliveries
             app[keys.DISPATCHER] = dispatcher
             app[keys.WORKERS] = Workers(
-                settings, builds, deliveries, dispatcher, completion, proposals
+                settings, builds, deliveries, dispatcher, completion, proposals, watch
             )
             yield
     finally:
         await database.close()
+
+
+async def _find_kernels(settings: Settings) -> Discovery:
+    specs = [RepositorySpec(url) for url in settings.discovery_repositories]
+    async with Fetcher(cache_directory()) as fetcher:
+        return await discover(specs or DEFAULT_REPOSITORIES, fetcher=fetcher)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_EXPLANATION = """\
+Once this is merged, the nightly build makes later driver versions for this kernel too. The branch
+is regenerated whenever the base changes; edits to it are lost.
+"""
+
 
 @dataclass(frozen=True)
 class _Base:
@@ -53,22 +58,31 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
-        kernel = build.target.kernel
+        latest = await self._builds.get(build.id)
+        if latest is not None and not latest.proposed:
+            await self.propose_kernel(build.target.kernel, _reason(build))
+            await self._builds.proposed(build.id)
+
+    async def propose_kernel(self, kernel: Kernel, reason: str) -> None:
+        """Open the pull request that adds a kernel; ``reason`` tells its reviewer why.
+
+        Raises:
+            InvalidInput: kernels.json of the default branch cannot be read.
+
+        """
         branch = branch_name(kernel)
         async with self._lock:
-            latest = await self._builds.get(build.id)
-            if latest is None or latest.proposed:
-                return
             base = await self._base()
             document = await self._with_kernel(base, kernel)
-            if document != base.document:
-                commit = await self._commit(base, document, kernel)
-                created = await self._contents.create_branch(branch, commit)
-                if not created and not await self._is_current(branch, base, document):
-                    await self._contents.move_branch(branch, commit)
-                if await self._pulls.create(_pull_request(branch, base.branch, build)):
-                    log.info("build %s: pull request opened from %s", build.id, branch)
-            await self._builds.proposed(build.id)
+            if document == base.document:
+                return
+            commit = await self._commit(base, document, kernel)
+            created = await self._contents.create_branch(branch, commit)
+            if not created and not await self._is_current(branch, base, document):
+                await self._contents.move_branch(branch, commit)
+            pull = PullRequest(branch, base.branch, _title(kernel), f"{reason}\n\n{_EXPLANATION}")
+            if await self._pulls.create(pull):
+                log.info("pull request opened from %s", branch)
 
     async def regenerate(self) -> None:
         """Put every open branch on top of the default branch as it is now."""
@@ -103,7 +117,7 @@ class Proposals:
 
     async def _with_kernel(self, base: _Base, kernel: Kernel) -> str:
         document = base.document
-        for listed in await self._builds.kernels_like(kernel):
+        for listed in {kernel, *await self._builds.kernels_like(kernel)}:
             document = add_kernel(document, listed)
         return document
 
@@ -124,19 +138,11 @@ def _title(kernel: Kernel) -> str:
     return f"Add kernel {kernel.release} ({kernel.distribution}, {kernel.architecture})"
 
 
-def _pull_request(branch: str, base: str, build: Build) -> PullRequest:
+def _reason(build: Build) -> str:
     kernel, driver = build.target.kernel, build.target.driver
-    return PullRequest(
-        branch=branch,
-        base=base,
-        title=_title(kernel),
-        body=(
-            f"A node booted `{kernel.release}` and asked for {driver.name}. "
-            f"{driver.name} {driver.version} is there for it: "
-            f"[{build.target.package}]({build.package.url if build.package else ''})"
-            f"{f', [run]({build.run_url})' if build.run_url else ''}.\n\n"
-            "Once this is merged, the nightly build makes later driver versions for this kernel "
-            "too. "
-            "The branch is regenerated whenever the base changes; edits to it are lost.\n"
-        ),
+    package = f"[{build.target.package}]({build.package.url if build.package else ''})"
+    run = f", [run]({build.run_url})" if build.run_url else ""
+    return (
+        f"A node booted `{kernel.release}` and asked for {driver.name}. "
+        f"{driver.name} {driver.version} is there for it: {package}{run}."
     )

@@ -15,7 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from yarl import URL
 
+from kmodbot.bot.actions import Action
 from kmodbot.bot.secrets import Secret
+from kmodbot.discovery.al2023 import RepositorySpec, Unfit
 from kmodbot.kernels import InvalidInput, parse_driver_name, parse_repository
 
 if TYPE_CHECKING:
@@ -53,6 +55,10 @@ class Settings:
     claim_seconds: float = 30.0
     build_seconds: float = 7200.0
     lag_seconds: float = 120.0
+    discovery: Action = Action.REPORT
+    discovery_repositories: tuple[str, ...] = ()
+    discovery_seconds: float = 86400.0
+    discovery_shrink: float = 0.1
 
     @property
     def workflow_path(self) -> str:
@@ -85,6 +91,12 @@ class Settings:
             "index_seconds": read("KMODBOT_INDEX_SECONDS", _seconds, cls.index_seconds),
             "claim_seconds": read("KMODBOT_CLAIM_SECONDS", _seconds, cls.claim_seconds),
             "build_seconds": read("KMODBOT_BUILD_SECONDS", _seconds, cls.build_seconds),
+            "discovery": read("KMODBOT_DISCOVERY", _action, cls.discovery),
+            "discovery_repositories": read(
+                "KMODBOT_DISCOVERY_REPOSITORIES", _repositories, cls.discovery_repositories
+            ),
+            "discovery_seconds": read("KMODBOT_DISCOVERY_SECONDS", _seconds, cls.discovery_seconds),
+            "discovery_shrink": read("KMODBOT_DISCOVERY_SHRINK", _share, cls.discovery_shrink),
             "lag_seconds": read("KMODBOT_LAG_SECONDS", _seconds, cls.lag_seconds),
         }
         if read.problems:
@@ -188,6 +200,25 @@ def _seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or float(value) <= 0:
         raise ValueError("expected a number of seconds above 0")
     return float(value)
+
+
+def _repositories(value: str) -> tuple[str, ...]:
+    try:
+        return tuple(RepositorySpec.parse(url.strip()).url for url in value.split(","))
+    except Unfit as error:
+        raise ValueError(str(error)) from error
+
+
+def _share(value: str) -> float:
+    if not re.fullmatch(r"0?\.[0-9]{1,4}|[01](\.0)?", value):
+        raise ValueError("expected a share from 0 to 1, such as 0.1")
+    return float(value)
+
+
+def _action(value: str) -> Action:
+    if value not in set(Action):
+        raise ValueError(f"expected one of {', '.join(Action)}")
+    return Action(value)
 
 
 def _yes_or_no(value: str) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
     from kmodbot.bot.store.deliveries import Deliveries, Delivery
+    from kmodbot.bot.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _REDELIVERY_WINDOW = timedelta(days=4)
 
 
 class Workers:
-    """The work behind the HTTP API, in three loops of one task each."""
+    """The work behind the HTTP API, in loops of one task each."""
 
     def __init__(
         self,
@@ -50,7 +51,9 @@ class Workers:
         dispatcher: Dispatcher,
         completion: Completion,
         proposals: Proposals,
+        watch: Watch,
     ) -> None:
+        self._watch = watch
         self._settings = settings
         self._builds = builds
         self._deliveries = deliveries
@@ -72,6 +75,7 @@ class Workers:
             group.create_task(_for_ever("deliveries", self._work_off_deliveries))
             group.create_task(_for_ever("reconciler", self._reconcile_and_rest))
             group.create_task(_for_ever("branches", self._regenerate_branches))
+            group.create_task(_for_ever("discovery", self._watch.rest_and_look))
 
     async def _work_off_deliveries(self) -> None:
         await self._arrived.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kmodbot.kernels import InvalidInput, Kernel, parse_build_id
@@ -21,7 +20,11 @@ _WAIT = 30
 _GRACE = 15.0
 _SHORTEST_POLL = 1.0
 _OK, _ACCEPTED, _NOT_FOUND = 200, 202, 404
-_REFUSALS = {400: "", 401: "; is KMODBOT_TOKEN set and right?", 403: "; may this token ask?"}
+_REFUSALS = {
+    400: "the bot refused: {reason}",
+    401: "the bot refused: {reason}; is KMODBOT_TOKEN set and right?",
+    403: "the bot does not know this token; is KMODBOT_TOKEN the right one? ({reason})",
+}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -89,10 +92,10 @@ def _follow(bot: Bot, build_id: str, deadline: Deadline, progress: Progress) -> 
     phase = None
     while deadline.left():
         start = time.monotonic()
-        wait = min(_WAIT, deadline.left())
         with progress.waiting(f"build {build_id}: {phase or 'waiting'}"):
-            poll = partial(bot.status, build_id, wait)
-            found = patiently(poll, deadline, progress.say)
+            found = patiently(
+                lambda: bot.status(build_id, min(_WAIT, deadline.left())), deadline, progress.say
+            )
         if found is None:
             return None
         if isinstance(found.get("ready"), Package):
@@ -106,7 +109,8 @@ def _follow(bot: Bot, build_id: str, deadline: Deadline, progress: Progress) -> 
         # A server that does not wait must not be asked without end.
         if time.monotonic() - start < _SHORTEST_POLL:
             _pause(deadline)
-    raise TimedOut(f"build {build_id} is not done yet ({phase}); run again to go on waiting")
+    stands = f"build {build_id} is not done yet ({phase or 'waiting'})"
+    raise TimedOut(f"{stands}; run again to go on waiting")
 
 
 def _pause(deadline: Deadline) -> None:
@@ -133,11 +137,9 @@ def _build_id(answer: web.Answer) -> str:
 def _refusal(answer: web.Answer) -> Refused | Unreachable:
     if answer.status not in _REFUSALS:
         return Unreachable(f"{answer.url} answered {answer.status}; is it the bot's address?")
-    error = answer.json().get("error")
-    said = error if isinstance(error, dict) else {}
-    parts = [str(said[key]) for key in ("field", "message") if said.get(key)]
-    reason = printable(": ".join(parts) or str(answer.status))
-    return Refused(f"the bot refused: {reason}{_REFUSALS[answer.status]}")
+    answer.json()  # A refusal of the bot is an object; anything else is somebody else's.
+    reason = answer.reason() or str(answer.status)
+    return Refused(_REFUSALS[answer.status].format(reason=reason))
 
 
 def _failure(found: dict[str, Any]) -> str:

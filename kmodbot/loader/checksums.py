@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
-from kmodbot.kernels import package_name, release_tag
+from kmodbot.kernels import download_url, package_name, release_tag
 
 from . import web
 from .bot import Bot, Package, build
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 15.0
 _PREFIX = "sha256:"
+_ADVICE = "does --repository/--driver match the bot's GITHUB_REPOSITORY/KMODBOT_DRIVER?"
 
 
 def expected_sha256(
@@ -34,7 +35,7 @@ def expected_sha256(
     try:
         soon = deadline.within(_PATIENCE)
         package = build(bot, kernel, options.driver.version, soon, progress)
-        return require_name(package, name).sha256, "bot"
+        return require_ours(package, options, kernel).sha256, "bot"
     except Failure as failure:
         progress.say(f"sha256: {failure}; asking GitHub")
     try:
@@ -49,11 +50,31 @@ def expected_sha256(
         raise NotVerified(f"{message} or give --allow-unverified") from failure
 
 
-def require_name(package: Package, name: str) -> Package:
-    """Return the package; NotVerified when it is not the one that was asked for."""
-    if package.name != name:
-        raise NotVerified(f"the bot answered with {package.name[:200]!a} instead of {name}")
+def require_ours(package: Package, options: Options, kernel: Kernel) -> Package:
+    """Return the package; NotVerified unless it is the one of the driver's own release."""
+    name, tag = package_name(options.driver, kernel), release_tag(options.driver.version, kernel)
+    url = download_url(options.server_url, options.repository, tag, name)
+    for wanted, got, same in (
+        (name, package.name, package.name == name),
+        (url, package.url, _place(package.url) == _place(url)),
+    ):
+        if not same:
+            raise NotVerified(f"the bot answered with {got[:300]!a} instead of {wanted}; {_ADVICE}")
     return package
+
+
+def _place(url: str) -> tuple[object, ...]:
+    """Return what tells the asset at an address from others, empty for what is no address.
+
+    GitHub does not tell capitals from small letters in owner and name.
+    """
+    try:
+        parts = urlsplit(url)
+        server = (parts.hostname, parts.port)
+    except ValueError:
+        return ()
+    path = [unquote(part) for part in parts.path.split("/")]
+    return (*server, [part.lower() for part in path[:-4]], path[-4:])
 
 
 def _of_release(

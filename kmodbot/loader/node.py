@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kmodbot.kernels import Kernel, host_distribution, parse_os_release
+from kmodbot.kernels import InvalidInput, Kernel, host_distribution, parse_os_release
 
 from .failures import Refused
 
@@ -15,20 +15,28 @@ if TYPE_CHECKING:
 # In this order: https://www.freedesktop.org/software/systemd/man/latest/os-release.html
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 _MOST_LINKS = 40
+_OF_ANOTHER_SYSTEM = {"kernel_version", "distro_version"}
+_HERE = "it runs on this machine; to try the loader without a node, name one with --kernel-release"
 
 
 def read_kernel(root: Path, release: str, architecture: str) -> Kernel:
     """Return the kernel of the node.
 
-    Raises ``Refused`` without an os-release, ``InvalidInput`` for a node that is not supported.
+    Raises ``Refused`` without an os-release, ``InvalidInput`` for a node that is not supported or
+    a kernel that is not of its distribution.
     """
     distribution, distro_version = host_distribution(parse_os_release(_os_release(root)))
-    return Kernel.parse(
-        distribution=distribution,
-        distro_version=distro_version,
-        architecture=architecture,
-        release=release,
-    )
+    try:
+        return Kernel.parse(
+            distribution=distribution,
+            distro_version=distro_version,
+            architecture=architecture,
+            release=release,
+        )
+    except InvalidInput as error:
+        if release != os.uname().release or error.field not in _OF_ANOTHER_SYSTEM:
+            raise
+        raise InvalidInput(error.field, f"{error.message}; {_HERE}") from error
 
 
 def inside(root: Path, path: str) -> Path:

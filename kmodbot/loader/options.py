@@ -22,6 +22,7 @@ is there, else by asking the bot to have it built and waiting for it. The packag
 against its SHA-256 and unpacked, and the module is checked against the kernel release.
 Nothing is loaded."""
 
+_LONGEST_TIMEOUT = 86_400
 _STATUSES = """\
 exit status:
   0  the module is there, verified
@@ -102,7 +103,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         value = environment.get(variable) or default
         parser.add_argument(option, metavar=metavar, default=value, help=f"{text} [{variable}]")
 
-    github = "https://github.com"
+    github, api = "https://github.com", "https://api.github.com"
     add("--bot-url", "KMODBOT_URL", "URL", "the bot that has drivers built")
     add("--repository", "KMODBOT_REPOSITORY", "OWNER/NAME", "the driver's repository")
     add("--driver", "KMODBOT_DRIVER", "NAME", "the driver, e.g. hello")
@@ -110,15 +111,15 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add(
         "--server-url", "GITHUB_SERVER_URL", "URL", f"where releases are (default {github})", github
     )
+    add("--api-url", "GITHUB_API_URL", "URL", f"GitHub's REST API (default {api})", api)
     _add_node_options(parser)
     return parser
 
 
 def _add_node_options(parser: argparse.ArgumentParser) -> None:
     machine = os.uname()
-    api, state = "https://api.github.com", "var/lib/kmodbot"
+    state = "var/lib/kmodbot"
     add = parser.add_argument
-    add("--api-url", metavar="URL", default=api, help=f"GitHub's REST API (default {api})")
     add("--root", metavar="DIR", default="/", help="the node's root directory (default /)")
     add(
         "--state-dir",
@@ -161,7 +162,11 @@ def _address(option: str, value: str) -> str:
 
 
 def _seconds(value: str) -> float:
-    seconds = float(value)
-    if not 0 < seconds <= 86_400:
-        raise argparse.ArgumentTypeError("expected seconds between 0 and 86400")
+    expected = f"expected a number of seconds above 0 and up to {_LONGEST_TIMEOUT}"
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{expected}, got {value!a}") from None
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"{expected}, got {value!a}")
     return seconds

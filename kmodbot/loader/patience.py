@@ -45,17 +45,22 @@ def patiently(
 ) -> Result:
     """Repeat what fails for the moment, with random pauses that grow, until the deadline.
 
-    The pauses are random from zero on ("full jitter"), so that nodes which booted together do not
-    knock together: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    The last pause ends with the deadline, and one more try is made then. Half of each pause is
+    random, so that nodes which booted together do not knock together:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    Raises ``Unreachable`` with the last reason.
     """
-    most = _FIRST_PAUSE
+    step = _FIRST_PAUSE
     while True:
         try:
             return action()
         except TransientError as error:
-            pause = error.retry_after + random.uniform(0, most)  # noqa: S311 - no secret is made
-            if pause >= deadline.left():
+            left = deadline.left()
+            if not left:
                 raise Unreachable(f"{error}; gave up") from error
+            chance = random.uniform(step / 2, step)  # noqa: S311 - no secret is made
+            pause = min(left, error.retry_after + chance)
             say(f"{error}; trying again in {pause:.1f} s")
         time.sleep(pause)
-        most = min(_LONGEST_PAUSE, 2 * most)
+        step = min(_LONGEST_PAUSE, 2 * step)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kmodbot.kernels import download_url, package_name, release_tag
 
 from .bot import Bot, build
-from .checksums import expected_sha256, require_name
+from .checksums import expected_sha256, require_ours
 from .download import Partial
 from .elf import check_module
 from .failures import NotVerified
@@ -96,7 +96,7 @@ class _Run:
         with self._progress.phase("build"):
             version = options.driver.version
             package = build(bot, self._kernel, version, self._deadline, self._progress)
-            require_name(package, self._name)
+            require_ours(package, options, self._kernel)
         say(f"built: {package.url}")
         with self._progress.phase("download"), self._progress.waiting("downloading"):
             patiently(lambda: _download_known(partial, package.url), self._deadline, say)

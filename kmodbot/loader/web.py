@@ -10,12 +10,12 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .failures import Failure, Unreachable
+from .failures import Failure, Unreachable, printable
 from .patience import TransientError
 
 if TYPE_CHECKING:
@@ -49,13 +49,16 @@ class Answer:
 
     def json(self) -> dict[str, Any]:
         """Return the object in the body; Unreachable when there is none."""
-        try:
-            content = json.loads(self.body)
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
+        content = _object(self.body)
+        if content is None:
             raise Unreachable(f"{self.url} answered {self.status} without a JSON object")
         return content
+
+    def reason(self) -> str:
+        """Return what the bot gives as its reason for an error, empty when it gives none."""
+        error = (_object(self.body) or {}).get("error")
+        said = error if isinstance(error, dict) else {}
+        return printable(": ".join(str(said[key]) for key in ("field", "message") if said.get(key)))
 
 
 def call(request: urllib.request.Request, timeout: float) -> Answer:
@@ -111,10 +114,17 @@ def _send(
         if error.code == _TOO_MANY or (
             error.code >= _SERVER_ERROR and error.code != _NOT_IMPLEMENTED
         ):
-            wait = _retry_after(error.headers.get("Retry-After"))
-            error.close()
-            raise TransientError(f"{_host(wanted.full_url)} answered {error.code}", wait) from None
+            raise _overloaded(wanted.full_url, error) from None
         return error
+
+
+def _overloaded(url: str, error: urllib.error.HTTPError) -> TransientError:
+    body = b""
+    with error, suppress(*_NETWORK_ERRORS):
+        body = error.read(_LARGEST_ANSWER)
+    reason = Answer(url, error.code, body).reason()
+    message = f"{_host(url)} answered {error.code}{': ' if reason else ''}{reason}"
+    return TransientError(message, _retry_after(error.headers.get("Retry-After")))
 
 
 @contextmanager
@@ -126,6 +136,14 @@ def _transient(url: str) -> Iterator[None]:
     except _NETWORK_ERRORS as error:
         reason = getattr(error, "reason", None) or error
         raise TransientError(f"{_host(url)} cannot be reached ({reason})") from error
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _host(url: str) -> str:

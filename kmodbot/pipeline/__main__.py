@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from kmodbot.pipeline.build import build
 from kmodbot.pipeline.errors import BuildError
 from kmodbot.pipeline.github import GitHub
-from kmodbot.pipeline.inputs import read_request, read_target
+from kmodbot.pipeline.inputs import asks_for_several, read_request, read_requests, read_target
+from kmodbot.pipeline.many import build_all, publish_all
+from kmodbot.pipeline.matrix import read_matrix
 from kmodbot.pipeline.phases import Log
 from kmodbot.pipeline.publish import find_package, publish_package
 
@@ -30,10 +32,13 @@ The build is described by environment variables, as the workflow sets them:
   DISTRO_VERSION   12 or 13
   DRIVER_VERSION   the driver's version, which is also the git tag of its source
   BUILD_ID         id the bot knows the build by (default: manual)
+Several kernels are built in one job when this is set in place of KERNEL_VERSION:
+  KERNEL_VERSIONS  JSON list of kernel releases
 """
 _BUILD_HELP = """\
 Fetches the kernel's headers, compiles the driver that driver.yml in DRIVER_CHECKOUT describes,
-checks the modules, and writes the package into DIR.
+checks the modules, and writes the package into DIR. Packages of several kernels go into a folder
+that is named like their release.
 
 mirrors (environment; addresses of Debian archives, signatures are always checked):
   KMODBOT_DEBIAN_MIRROR            default http://deb.debian.org/debian
@@ -44,6 +49,8 @@ also:
 _PUBLISH_HELP = """\
 Uploads the package in DIR to the release of its distribution, which is created if needed.
 Safe to repeat: a package that is there already is compared, never replaced.
+With --matrix all packages below DIR are published that the matrix asked for; the description of the
+build is not needed then.
 
 environment, as GitHub Actions sets it:
   GITHUB_TOKEN        token with the permission contents: write
@@ -70,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace, log: Log) -> int:
+    if asks_for_several():
+        build_all(read_requests(), options.source, options.output, options.cache, log)
+        return 0
     request = read_request()
     package = build(request, options.source, options.output, options.cache, log)
     log.line(f"built {package}")
@@ -77,14 +87,27 @@ def _build(options: argparse.Namespace, log: Log) -> int:
 
 
 def _publish(options: argparse.Namespace, log: Log) -> int:
+    if options.matrix:
+        return _publish_all(options, log)
     request = read_request()
-    target = read_target()
-    github = GitHub(target.api_url, target.repository, target.token)
+    github = _github()
     with log.phase("publish"):
         package = find_package(options.packages, request)
         published = publish_package(github, package, request, log)
     log.note(f"published {published.url} (sha256 {published.sha256})")
     return 0
+
+
+def _publish_all(options: argparse.Namespace, log: Log) -> int:
+    github = _github()
+    with log.phase("publish"):
+        publish_all(github, options.packages, read_matrix(options.matrix), log)
+    return 0
+
+
+def _github() -> GitHub:
+    target = read_target()
+    return GitHub(target.api_url, target.repository, target.token)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,6 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     publish_parser.add_argument(
         "--packages", type=Path, required=True, metavar="DIR", help="what build wrote"
+    )
+    publish_parser.add_argument(
+        "--matrix", type=Path, metavar="FILE", help="what kmodbot matrix -o wrote"
     )
     publish_parser.set_defaults(run=_publish)
     return parser

@@ -6,6 +6,7 @@ because it came from the bot.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ _VARIABLES = {
     "repository": "GITHUB_REPOSITORY",
 }
 _REQUIRED = ("kernel_version", "architecture", "distribution", "distro_version", "driver_version")
-_BUILD_ID_BY_HAND = "manual"
+BUILD_ID_BY_HAND = "manual"
+_SEVERAL = "KERNEL_VERSIONS"
 _API_URL = re.compile(r"https?://[!-?A-~]+")
 
 
@@ -65,10 +67,35 @@ def read_request(environment: Mapping[str, str] = os.environ) -> Request:
             release=values["kernel_version"],
         )
         driver_version = parse_driver_version(values["driver_version"])
-        build_id = parse_build_id(environment.get("BUILD_ID") or _BUILD_ID_BY_HAND)
+        build_id = parse_build_id(environment.get("BUILD_ID") or BUILD_ID_BY_HAND)
     except InvalidInput as error:
         raise _named(error) from None
     return Request(kernel, driver_version, build_id)
+
+
+def read_requests(environment: Mapping[str, str] = os.environ) -> list[Request]:
+    """Read the requests of a job that builds several kernels; raises BadInput naming the variable.
+
+    ``KERNEL_VERSIONS`` is a JSON list of kernel releases; the rest is the same for all of them.
+    """
+    try:
+        releases = json.loads(_required(environment, _SEVERAL))
+    except ValueError:
+        releases = None
+    if not isinstance(releases, list) or not releases:
+        raise BadInput(f'{_SEVERAL}: expected a JSON list such as ["6.1.0-38-amd64"]')
+    if not all(isinstance(release, str) for release in releases):
+        raise BadInput(f"{_SEVERAL}: every kernel release must be a string")
+    if len(set(releases)) < len(releases):
+        raise BadInput(f"{_SEVERAL}: the same kernel release stands there twice")
+    return [read_request({**environment, "KERNEL_VERSION": release}) for release in releases]
+
+
+def asks_for_several(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the job is to build several kernels; raises BadInput when it is to build one too."""
+    if environment.get(_SEVERAL) and environment.get("KERNEL_VERSION"):
+        raise BadInput(f"{_SEVERAL}: set either this or KERNEL_VERSION, not both")
+    return bool(environment.get(_SEVERAL))
 
 
 @dataclass(frozen=True)

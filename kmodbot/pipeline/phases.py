@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Log:
-    """Lines with the seconds since the start, and the seconds each phase took."""
+    """Lines with the seconds since the start, and the seconds each phase took in all."""
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     on_actions: bool = False
     summary: Path | None = None
-    phases: list[tuple[str, float]] = field(default_factory=list)
+    phases: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
 
@@ -63,7 +63,7 @@ class Log:
         try:
             yield
         finally:
-            self.phases.append((name, time.monotonic() - started))
+            self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - started
             if self.on_actions:
                 self.raw("::endgroup::")
 
@@ -78,14 +78,14 @@ class Log:
     def finish(self, title: str) -> None:
         """Write the table of phases to the log and, on Actions, to the job's summary."""
         self.line("phase            seconds")
-        for name, seconds in self.phases:
+        for name, seconds in self.phases.items():
             self.raw(f"          {name:<16} {seconds:7.2f}")
         if self.summary is not None:
             with self.summary.open("a", encoding="utf-8") as file:
                 file.write(self._markdown(title))
 
     def _markdown(self, title: str) -> str:
-        rows = [f"| {name} | {seconds:.2f} |" for name, seconds in self.phases]
+        rows = [f"| {name} | {seconds:.2f} |" for name, seconds in self.phases.items()]
         notes = [f"- {note}" for note in self.notes]
         table = ["| phase | seconds |", "|---|---:|", *rows]
         return "\n".join([f"### {title}", "", *table, "", *notes, ""])

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kmodbot.sandbox.checks import BadOption, check
 from kmodbot.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--tag", action="append", help="a tag of its first commit (default: v0.1.0)")
     add("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
     add("--port", type=int, default=8081, help="where to listen (default: %(default)s)")
-    add("--directory", type=Path, help="where to keep everything (default: a temporary one)")
+    add(
+        "--directory",
+        type=Path,
+        metavar="DIR",
+        help="where to keep everything; new or empty (default: a temporary one)",
+    )
     add(
         "--webhook-url",
         default="http://127.0.0.1:8080/webhooks/github",
@@ -47,17 +53,15 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run a sandbox with parsed options; return the exit status."""
-    if not options.content.is_dir():
-        return _fail(f"--content: {options.content} is not a directory")
-    if options.repository.count("/") != 1:
-        return _fail(f"--repository: expected OWNER/NAME, got {options.repository!r}")
+    try:
+        check(options)
+    except BadOption as error:
+        return _fail(str(error))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     with ExitStack() as stack:
         directory = options.directory
         if directory is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kmodbot-")))
-        if directory.exists() and any(directory.iterdir()):
-            return _fail(f"--directory: {directory} is not empty")
         try:
             asyncio.run(_serve(options, directory))
         except OSError as error:
@@ -103,20 +107,27 @@ def write_environment(path: Path, values: Mapping[str, str]) -> None:
 
 def introduction(github: Sandbox, env_file: Path | None) -> str:
     """Return where everything is, without any secret."""
+    bare = shlex.quote(str(github.repository_path.absolute()))
+    page = f"{github.server_url}/{github.repository}/pull/1"
     lines = [
         f"GitHub on localhost, with an App on {github.repository}",
         f"  API      {github.api_url}",
         f"  git      git clone {github.clone_url}",
         f"  files    {github.directory}",
         f"  webhooks {github.webhook_url}",
+        "once the bot has opened pull request 1:",
+        f"  see it   curl {page}",
+        f"  or       git -C {bare} log -p --branches --not main",
     ]
     if env_file is None:
-        lines.append("start again with --env-file PATH to get the bot's variables")
+        lines.append("start again with --env-file PATH to get the variables of bot and maintainer")
         return "\n".join(lines)
+    # A shell looks for a name without a directory on the PATH.
+    source = f". {shlex.quote(str(env_file.absolute()))}"
     merge = f"{github.api_url}/repos/{github.repository}/pulls/1/merge"
     lines += [
-        f"  bot      . {shlex.quote(str(env_file))}",
         f'  merge    curl -X PUT -H "Authorization: Bearer $MAINTAINER_TOKEN" {merge}',
+        f"in every other terminal first, for the bot and for $MAINTAINER_TOKEN: {source}",
     ]
     return "\n".join(lines)
 

@@ -112,8 +112,7 @@ class RunQueue:
 
     def _context(self, run: Run, token: str) -> RunContext:
         addresses = self._world.addresses
-        folder = self._world.directory / "runs" / f"{run.id}-{run.attempt}"
-        workspace = folder / "workspace"
+        workspace = self._world.folder(run) / "workspace"
         workspace.mkdir(parents=True)
         return RunContext(
             run_id=run.id,
@@ -128,7 +127,7 @@ class RunQueue:
             clone_url=addresses.clone,
             token=token,
             workspace=workspace,
-            log_file=folder / "log.txt",
+            log_file=self._world.log_file(run),
         )
 
     def _change(self, run: Run, status: str, conclusion: str | None) -> None:

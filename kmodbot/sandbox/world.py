@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,7 +14,6 @@ from kmodbot.sandbox.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from kmodbot.sandbox.addresses import Addresses
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from kmodbot.sandbox.records import Asset, Call, Pull, Release, Run
     from kmodbot.sandbox.runs import RunQueue
     from kmodbot.sandbox.webhooks import Hooks
+
+
+# Ids count the milliseconds since, so that no later sandbox repeats one, as GitHub repeats none.
+FIRST_ID_AT: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -41,9 +45,13 @@ class World:
     pulls: list[Pull] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    ids: Iterator[int] = field(default_factory=lambda: itertools.count(9_000_000_001))
+    ids: Iterator[int] = field(init=False)
     hooks: Hooks = field(init=False)
     queue: RunQueue = field(init=False)
+
+    def __post_init__(self) -> None:
+        age = self.created_at - FIRST_ID_AT
+        self.ids = itertools.count(round(age.total_seconds() * 1000))
 
     @property
     def owner(self) -> Account:
@@ -53,6 +61,14 @@ class World:
     def branch(self, name: str) -> str | None:
         """Return the commit a branch points to."""
         return self.git.ref(f"refs/heads/{name}")
+
+    def folder(self, run: Run) -> Path:
+        """Return where the latest attempt of a run works and writes its log."""
+        return self.directory / "runs" / f"{run.id}-{run.attempt}"
+
+    def log_file(self, run: Run) -> Path:
+        """Return the log of the latest attempt of a run, which exists once it has begun."""
+        return self.folder(run) / "log.txt"
 
     def assets(self) -> Iterator[tuple[Release, Asset]]:
         """Yield every asset with its release."""

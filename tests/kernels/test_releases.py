@@ -64,6 +64,8 @@ def test_a_release_of_another_system_is_none_of_ours(
         ("ubuntu", "6.5.0-44-generic", ("22.04", "23.10")),
         ("ubuntu", "6.17.0-061700-generic", ()),  # mainline, made for no Ubuntu version
         ("ubuntu", "9.9.0-1-generic", ()),  # a series the table does not know yet
+        ("ubuntu", "5.14.0-1052-oem", ("20.04",)),  # a series only one LTS ever had
+        ("debian", "4.9.0-18-amd64", ("9",)),
         ("debian", "4.19.0-21-rt-amd64", ("10",)),
         ("debian", "5.10.0-18-cloud-amd64", ("11",)),
         ("debian", "6.1.0-0.deb11.13-amd64", ("11",)),
@@ -80,6 +82,7 @@ def test_a_release_of_another_system_is_none_of_ours(
         ("centos", "5.14.0-100.rt14.100.el9.x86_64", ("stream9",)),
         ("centos", "6.12.0-212.el10.aarch64+64k", ("stream10",)),
         ("centos", "3.10.0-1160.11.1.el7.x86_64", ("7",)),
+        ("centos", "4.18.0-348.el8.x86_64", ("8", "stream8")),
         ("amazonlinux", "6.12.58-82.121.amzn2023.x86_64", ("2023",)),
         ("amazonlinux", "5.10.96-90.460.amzn2022.x86_64", ("2022",)),
         ("amazonlinux", "4.14.173-137.229.amzn2.x86_64", ("2",)),

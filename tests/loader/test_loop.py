@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .conftest import Node
 
+ADVICE = "does --repository/--driver match the bot's GITHUB_REPOSITORY/KMODBOT_DRIVER?"
 PLACE = f"var/lib/kmodbot/{TAG}/{NAME}"
 
 
@@ -76,7 +77,8 @@ def test_an_rpm_is_unpacked_without_rpm(node: Node, tmp_path: Path) -> None:
     name = f"hello-fedora-{release}_v0.1.0_amd64.rpm"
     url = f"/acme/hello-driver/releases/download/v0.1.0-fedora-42-x86_64/{name}"
     node.github.on(f"GET {url}", Reply(200, package))
-    node.bot.on("POST /build", Reply(200, known(node.github, package, package=name)))
+    named = known(node.github, package, package=name, url=f"{node.github.url}{url}")
+    node.bot.on("POST /build", Reply(200, named))
     done = node.load("--kernel-release", release)
     assert done.returncode == 0, done.stderr
     assert release in done.stdout
@@ -151,11 +153,14 @@ def test_a_busy_bot_is_given_the_time_it_asks_for(node: Node, package: bytes) ->
     assert "answered 429; trying again in 1." in done.stderr
 
 
-def test_a_bot_that_asks_for_more_time_than_there_is_ends_the_run(node: Node) -> None:
-    node.bot.on("POST /build", Reply(503, headers={"Retry-After": "3600"}))
-    done = node.load()
+def test_a_bot_that_asks_for_more_time_than_there_is_is_asked_once_more(node: Node) -> None:
+    body = {"error": {"code": "github_unavailable", "message": "GitHub is away"}}
+    node.bot.on("POST /build", Reply(503, body, headers={"Retry-After": "3600"}))
+    done = node.load("--timeout", "1")
     assert done.returncode == 6
-    assert "answered 503; gave up" in done.stderr
+    assert "answered 503: GitHub is away; trying again in " in done.stderr
+    assert "answered 503: GitHub is away; gave up" in done.stderr
+    assert len(node.bot.made("POST /build")) == 2
 
 
 def test_a_bot_that_restarts_in_the_middle_is_found_again(node: Node, package: bytes) -> None:
@@ -204,7 +209,38 @@ def test_a_package_of_another_driver_is_not_taken(node: Node, package: bytes) ->
     node.bot.on("POST /build", Reply(200, other))
     done = node.load()
     assert done.returncode == 5
-    assert "'other_1.0_amd64.deb' instead of" in done.stderr
+    assert f"'other_1.0_amd64.deb' instead of {NAME}" in done.stderr
+    assert ADVICE in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{{server}}{DOWNLOAD.replace('hello-driver', 'other-driver')}",
+        f"{{server}}{DOWNLOAD.replace(TAG, 'v0.2.0-debian-12-x86_64')}",
+        f"{{server}}{DOWNLOAD}.sig",
+        f"http://127.0.0.1:9{DOWNLOAD}",
+        f"https://evil.example{DOWNLOAD}",
+        f"{{server}}@evil.example{DOWNLOAD}",
+        f"http://[{DOWNLOAD}",
+    ],
+)
+def test_a_package_of_another_release_is_not_taken(node: Node, package: bytes, url: str) -> None:
+    elsewhere = url.format(server=node.github.url)
+    node.bot.on("POST /build", Reply(200, known(node.github, package, url=elsewhere)))
+    done = node.load()
+    assert done.returncode == 5
+    assert f"{elsewhere!r} instead of {node.github.url}{DOWNLOAD}; {ADVICE}" in done.stderr
+    assert len(node.github.calls) == 1
+    assert node.files == []
+
+
+def test_capitals_in_the_repository_make_no_other_release(node: Node, package: bytes) -> None:
+    canonical = DOWNLOAD.replace("acme/hello-driver", "Acme/Hello-Driver")
+    node.github.on(f"GET {canonical}", Reply(200, package))
+    found = known(node.github, package, url=f"{node.github.url}{canonical}")
+    node.bot.on("POST /build", Reply(200, found))
+    assert node.load().returncode == 0
 
 
 def test_a_module_for_another_kernel_leaves_nothing_behind(node: Node, tmp_path: Path) -> None:
@@ -242,6 +278,15 @@ def test_a_missing_token_is_named(node: Node) -> None:
     done = node.load()
     assert done.returncode == 2
     assert "is KMODBOT_TOKEN set and right?" in done.stderr
+
+
+def test_an_unknown_token_is_named(node: Node) -> None:
+    node.environment["KMODBOT_TOKEN"] = "s3cret-t0ken"
+    node.bot.on("POST /build", Reply(403, {"error": {"message": "not known here"}}))
+    done = node.load()
+    assert done.returncode == 2
+    says = "the bot does not know this token; is KMODBOT_TOKEN the right one? (not known here)"
+    assert says in done.stderr
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"package": 1}', b'{"build_id": "../x"}'])

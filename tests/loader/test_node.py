@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kmodbot.kernels import InvalidInput
 from kmodbot.loader.failures import Refused
 from kmodbot.loader.node import inside, read_kernel
 
@@ -51,6 +53,28 @@ def test_a_directory_that_is_a_link_stays_on_the_node(root: Path, tmp_path: Path
     assert inside(root, "var/lib/kmodbot") == root / "data/lib/kmodbot"
     (root / "up").symlink_to("../../elsewhere")
     assert inside(root, "up/x") == root / "elsewhere/x"
+
+
+@pytest.mark.parametrize(
+    ("running", "says"),
+    [
+        ("6.12.54-linuxkit", "LinuxKit"),
+        ("6.12.57+deb13-amd64", "is of debian 13, not '12'"),
+    ],
+)
+def test_a_running_kernel_of_another_system_leads_to_the_option(
+    root: Path, monkeypatch: pytest.MonkeyPatch, running: str, says: str
+) -> None:
+    (root / "etc/os-release").write_text(DEBIAN)
+    with pytest.raises(InvalidInput, match=says) as given:
+        read_kernel(root, running, "amd64")
+    assert "--kernel-release" not in str(given.value)
+    machine = os.uname_result(("Linux", "node", running, "#1 SMP", "x86_64"))
+    monkeypatch.setattr(os, "uname", lambda: machine)
+    with pytest.raises(InvalidInput, match=f"{says}.*; it runs on this machine") as found:
+        read_kernel(root, running, "amd64")
+    assert found.value.field == given.value.field
+    assert str(found.value).endswith("name one with --kernel-release")
 
 
 def test_links_in_a_circle_are_refused(root: Path) -> None:

@@ -27,13 +27,26 @@ ENVIRONMENT = {
 }
 
 
+GITHUB = {
+    "GITHUB_SERVER_URL": "https://github.acme.example/",
+    "GITHUB_API_URL": "https://github.acme.example/api/v3",
+}
+
+
 def test_the_environment_is_enough() -> None:
     options = parse_options([], ENVIRONMENT)
     assert options.bot_url == "https://bot.acme.example"
     assert options.server_url == "https://github.com"
+    assert options.api_url == "https://api.github.com"
     assert options.driver.name == "hello"
     assert options.kernel_release == os.uname().release
     assert options.timeout == 900
+
+
+def test_another_github_is_taken_from_the_environment() -> None:
+    options = parse_options([], ENVIRONMENT | GITHUB)
+    assert options.server_url == "https://github.acme.example"
+    assert options.api_url == "https://github.acme.example/api/v3"
 
 
 def test_the_command_line_goes_before_the_environment() -> None:
@@ -86,10 +99,20 @@ def test_a_wrong_option_ends_with_status_2(
     assert "error:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("value", ["abc", "0", "-1", "nan", "1e9"])
+def test_a_timeout_that_is_no_number_of_seconds_is_named(
+    value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_options([f"--timeout={value}"], ENVIRONMENT)
+    expected = f"--timeout: expected a number of seconds above 0 and up to 86400, got {value!r}"
+    assert expected in capsys.readouterr().err
+
+
 def test_help_tells_every_variable_and_exit_status(zipapp: Path) -> None:
     command = [sys.executable, str(zipapp), "--help"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    for word in [*ENVIRONMENT, "GITHUB_SERVER_URL", *(f"\n  {status}  " for status in range(7))]:
+    for word in [*ENVIRONMENT, *GITHUB, *(f"\n  {status}  " for status in range(7))]:
         assert word in text
 
 

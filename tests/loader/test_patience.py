@@ -33,20 +33,27 @@ class Clock:
         self.now += seconds
 
 
-class Highest:
-    """Chance, but always the most it can be."""
+class Chance:
+    """Chance that falls the one way or the other, always."""
 
-    @staticmethod
-    def uniform(_: float, high: float) -> float:
-        return high
+    highest = True
+
+    def uniform(self, low: float, high: float) -> float:
+        return high if self.highest else low
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("kmodbot.loader.patience.time", clock)
-    monkeypatch.setattr("kmodbot.loader.patience.random", Highest)
     return clock
+
+
+@pytest.fixture(autouse=True)
+def chance(monkeypatch: pytest.MonkeyPatch) -> Chance:
+    chance = Chance()
+    monkeypatch.setattr("kmodbot.loader.patience.random", chance)
+    return chance
 
 
 def _failing(times: int, retry_after: float = 0.0) -> Callable[[], str]:
@@ -58,6 +65,12 @@ def _failing(times: int, retry_after: float = 0.0) -> Callable[[], str]:
         return "done"
 
     return action
+
+
+def test_pauses_grow_even_when_chance_makes_them_short(clock: Clock, chance: Chance) -> None:
+    chance.highest = False
+    patiently(_failing(6), Deadline(900), lambda _: None)
+    assert clock.pauses == [0.25, 0.5, 1, 2, 4, 8]
 
 
 def test_pauses_grow_to_a_limit(clock: Clock) -> None:
@@ -72,10 +85,17 @@ def test_a_server_gets_the_pause_it_asks_for_and_some_more(clock: Clock) -> None
     assert clock.pauses == [7.5]
 
 
-def test_no_pause_reaches_beyond_the_deadline(clock: Clock) -> None:
-    with pytest.raises(Unreachable, match="no luck; gave up"):
-        patiently(_failing(99), Deadline(10), lambda _: None)
-    assert sum(clock.pauses) <= 10
+def test_the_last_try_is_made_at_the_deadline(clock: Clock) -> None:
+    said: list[str] = []
+    with pytest.raises(Unreachable, match=r"^no luck; gave up$"):
+        patiently(_failing(99), Deadline(10), said.append)
+    assert clock.pauses == [0.5, 1, 2, 4, 2.5]
+    assert said[-1] == "no luck; trying again in 2.5 s"
+
+
+def test_what_works_at_the_deadline_counts(clock: Clock) -> None:
+    assert patiently(_failing(1, retry_after=3600), Deadline(10), print) == "done"
+    assert clock.pauses == [10]
 
 
 def test_the_first_try_is_made_even_when_time_is_over(clock: Clock) -> None:
@@ -95,6 +115,27 @@ def test_a_deadline_within_another_is_never_later(clock: Clock) -> None:
 def test_an_overloaded_server_is_asked_again(github: Server, status: int) -> None:
     github.on("GET /x", Reply(status, headers={"Retry-After": "3"}))
     with pytest.raises(TransientError, match=f"answered {status}") as caught:
+        web.call(web.request(f"{github.url}/x"), 5)
+    assert caught.value.retry_after == 3
+
+
+def test_the_reason_the_bot_gives_is_passed_on(github: Server) -> None:
+    body = {"error": {"code": "github_unavailable", "message": "GitHub\x1b is away"}}
+    github.on("GET /x", Reply(503, body))
+    with pytest.raises(TransientError, match=r"answered 503: GitHub\? is away$"):
+        web.call(web.request(f"{github.url}/x"), 5)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"error": "x"}', b"[" * 100_000, b'{"error": {}}'])
+def test_an_overloaded_server_need_not_give_a_reason(github: Server, body: bytes) -> None:
+    github.on("GET /x", Reply(503, body))
+    with pytest.raises(TransientError, match=r"answered 503$"):
+        web.call(web.request(f"{github.url}/x"), 5)
+
+
+def test_a_reason_that_breaks_off_does_not_hide_the_status(github: Server) -> None:
+    github.on("GET /x", Reply(503, b'{"error": {}}', cut=5, headers={"Retry-After": "3"}))
+    with pytest.raises(TransientError, match=r"answered 503$") as caught:
         web.call(web.request(f"{github.url}/x"), 5)
     assert caught.value.retry_after == 3
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -57,7 +58,10 @@ async def printed_until(process: Process, mark: str) -> str:
 
 
 def arguments_of(command: str, env_file: Path) -> list[str]:
-    """Return what `curl` would be called with by a shell that has read the variables."""
+    """Return what `curl` would be called with by a shell that has read the variables.
+
+    Any other command is carried out and its output returned.
+    """
     script = f"curl() {{ printf '%s\\n' \"$@\"; }}; . {shlex.quote(str(env_file))}; {command}"
     return subprocess.check_output(["sh", "-c", script], text=True).splitlines()
 
@@ -70,6 +74,12 @@ async def test_it_serves_until_it_is_told_to_stop(
     options = ("--content", content, "--port", unused_tcp_port, "--directory", kept)
     async with started(*options, "--env-file", env_file) as process:
         shown = await printed_until(process, "  merge ")
+        assert f". {env_file}" in await printed_until(process, "$MAINTAINER_TOKEN")
+        see = shown.rpartition("  see it ")[2].partition("\n")[0]
+        page = f"http://127.0.0.1:{unused_tcp_port}/acme/hello-driver/pull/1"
+        assert arguments_of(see, env_file) == [page]
+        look = shown.rpartition("  or ")[2].partition("\n")[0]
+        assert arguments_of(look, env_file) == []
         assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
         curl = shown.rpartition("  merge ")[2].strip()
         _, method, _, header, url = arguments_of(curl, env_file)
@@ -110,17 +120,40 @@ def test_an_environment_file_that_was_readable_no_longer_is(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--content", "/nowhere"], "--content: /nowhere is not a directory"),
-        (["--repository", "hello"], "--repository: expected OWNER/NAME, got 'hello'"),
+        (["--content", "/nowhere"], "--content: /nowhere is not a directory; `python -m demo"),
+        (["--content", "{empty}"], "has no workflow in .github/workflows that could run; `pyth"),
+        (["--repository", "hello"], "--repository: expected owner/name"),
+        (["--tag", "v1", "--tag", "a b"], "--tag: 'a b' is no tag; name one like v0.1.0"),
+        (["--webhook-url", "foo"], "--webhook-url: expected an address such as http://"),
+        (["--webhook-url", "http://x:y/"], "--webhook-url: expected an address such as http://"),
+        (["--env-file", "/no/where/x"], "--env-file: there is no directory /no/where; make it"),
+        (["--env-file", "{empty}"], "is a directory; name a file in it"),
+        (["--directory", "{content}"], "is not empty; name a new directory"),
+        (["--directory", "/dev/null/x"], "--directory: /dev/null/x cannot be used (Not a direct"),
+        (["--port", "65536"], "--port: expected a number up to 65535, got 65536"),
+        (["--host", "192.0.2.1"], "--port: cannot listen on port {port} of --host 192.0.2.1"),
     ],
 )
 def test_bad_options_are_named(
-    content: Path, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+    tmp_path: Path,
+    content: Path,
+    unused_tcp_port: int,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    says: str,
 ) -> None:
-    assert main(["--content", str(content), *options]) == 2
-    assert says in capsys.readouterr().err
+    places = {"empty": tmp_path / "empty", "content": content, "port": unused_tcp_port}
+    (tmp_path / "empty").mkdir()
+    good = ["--content", str(content), "--port", str(unused_tcp_port)]
+    assert main([*good, *(option.format(**places) for option in options)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kmodbot sandbox: --")
+    assert says.format(**places) in line
 
 
-def test_a_directory_in_use_is_refused(content: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--content", str(content), "--directory", str(content)]) == 2
-    assert "is not empty" in capsys.readouterr().err
+def test_a_port_in_use_is_refused(content: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["--content", str(content), "--port", str(port)]) == 2
+    says = f"kmodbot sandbox: --port: {port} is taken; give another one, such as --port {port + 1}"
+    assert capsys.readouterr().err == f"{says}\n"

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .support import HELLO, INPUTS, WORKFLOW, Client, got, refused
+from kmodbot.sandbox import Sandbox
+
+from .support import CONTENT, HELLO, INPUTS, WORKFLOW, Client, TestRunner, got, refused
 
 if TYPE_CHECKING:
-    from kmodbot.sandbox import Run, Sandbox
+    from pathlib import Path
 
-    from .support import Clock, TestRunner
+    from kmodbot.sandbox import Run
+
+    from .support import Clock
 
 
 async def dispatch(bot: Client, github: Sandbox) -> Run:
@@ -28,6 +32,21 @@ async def test_a_run_ends_with_what_the_runner_concludes(
     await github.settled()
     shown = await got(bot.actions.async_get_workflow_run(*HELLO, run.id))
     assert (shown.status, shown.conclusion) == ("completed", "failure")
+
+
+async def test_a_later_sandbox_repeats_no_id(
+    bot: Client, github: Sandbox, tmp_path: Path, clock: Clock
+) -> None:
+    runs = [await dispatch(bot, github) for _ in range(3)]
+    await github.settled()
+    clock.ahead += timedelta(seconds=1)
+    other = tmp_path / "other"
+    async with Sandbox(other, content=CONTENT, runner=TestRunner(), clock=clock) as later:
+        maintainer = Client(later, later.maintainer_token)
+        run = await dispatch(maintainer, later)
+        await later.settled()
+    assert len({run.id for run in runs}) == 3
+    assert max(run.id for run in runs) < run.id < 2**53
 
 
 async def test_a_runner_that_breaks_is_a_failed_run(

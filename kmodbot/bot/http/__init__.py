@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.http.builds import request_build
+from kmodbot.bot.http.discoveries import list_discoveries
 from kmodbot.bot.http.health import healthz
+from kmodbot.bot.http.metrics import metrics
 from kmodbot.bot.http.status import build_status
 from kmodbot.bot.http.webhooks import receive_delivery
 
@@ -18,4 +20,6 @@ def add_routes(app: web.Application) -> None:
     app.router.add_post("/build", request_build)
     app.router.add_get("/status/{build_id}", build_status, name="status")
     app.router.add_post("/webhooks/github", receive_delivery)
+    app.router.add_get("/discoveries", list_discoveries)
     app.router.add_get("/healthz", healthz)
+    app.router.add_get("/metrics", metrics)

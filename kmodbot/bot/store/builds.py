@@ -153,6 +153,11 @@ class Builds:
         """Return every kernel that a package was built for."""
         return {build.target.kernel for build in await self._list(builds.c.phase == Phase.DONE)}
 
+    async def driver_versions(self) -> set[str]:
+        """Return every driver version that was asked for."""
+        async with self._database.reading() as connection:
+            return set(await connection.scalars(select(builds.c.driver_version).distinct()))
+
     async def kernels_like(self, kernel: Kernel) -> list[Kernel]:
         """Return the kernels with packages that share all but the distro version with ``kernel``.
 

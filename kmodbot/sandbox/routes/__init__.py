@@ -14,6 +14,7 @@ from kmodbot.sandbox.routes import (
     git_objects,
     git_refs,
     git_trees,
+    pages,
     pulls,
     release_assets,
     releases,
@@ -33,4 +34,5 @@ def add_routes(application: web.Application) -> None:
     release_assets.add(router, API)
     release_assets.add_upload(router, UPLOADS)
     downloads.add(router)
+    pages.add(router)
     control.add(router)

@@ -23,7 +23,7 @@ def add(router: web.UrlDispatcher) -> None:
 async def download(request: web.Request) -> web.Response:
     """Send an asset of a published release."""
     world, asked = world_of(request), request.match_info
-    if _is_ours(world, request):
+    if is_ours(world, request):
         for release, asset in world.assets():
             place = (release.tag_name, asset.name)
             public = asset.state == "uploaded" and not release.draft
@@ -38,7 +38,7 @@ async def fetch(request: web.Request) -> web.Response:
     https://git-scm.com/docs/git-http-backend
     """
     world = world_of(request)
-    if not _is_ours(world, request):
+    if not is_ours(world, request):
         return web.Response(status=404, text="Repository not found.")
     if request.query.get("service", UPLOAD_PACK) != UPLOAD_PACK:
         return web.Response(status=403, text="This repository is read-only over HTTP.")
@@ -55,7 +55,8 @@ async def fetch(request: web.Request) -> web.Response:
     return _parsed(await _backend(variables, await request.read()))
 
 
-def _is_ours(world: World, request: web.Request) -> bool:
+def is_ours(world: World, request: web.Request) -> bool:
+    """Tell whether a public address lies in the repository."""
     asked = request.match_info
     return f"{asked['owner']}/{asked['repository']}" == world.addresses.full_name
 

@@ -1,0 +1,1 @@
+"""Kernel lists: where kernels are announced, what that says of them, and what is to be built."""

@@ -1,0 +1,158 @@
+"""The nightly workflows as users copy them, and the step that makes the matrix as it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / "kmodbot/pipeline/files/workflows"
+TEXTS = {
+    name: (WORKFLOWS / f"{name}.yml").read_text(encoding="utf-8")
+    for name in ("nightly", "nightly-build")
+}
+KERNELS = ["6.1.0-9-amd64", "6.1.0-38-amd64"]
+
+
+def load(name: str) -> Any:
+    return yaml.safe_load(TEXTS[name])
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    return [step for job in load(name)["jobs"].values() for step in job.get("steps", ())]
+
+
+def step(name: str, title: str) -> dict[str, Any]:
+    (found,) = (one for one in steps(name) if one["name"] == title and "run" in one)
+    return found
+
+
+def test_it_runs_every_night_and_by_hand_without_the_crawler_unless_asked() -> None:
+    # YAML 1.1 reads the key `on` as true.
+    triggers = load("nightly")[True]
+    assert triggers["schedule"]
+    assert triggers["workflow_dispatch"]["inputs"]["use_kernel_crawler"]["default"] is False
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_permission_is_given_but_by_the_jobs(name: str) -> None:
+    workflow = load(name)
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert "write" not in job["permissions"].values()
+
+
+def test_only_the_publishing_job_has_the_app() -> None:
+    jobs = load("nightly")["jobs"]
+    assert [name for name, job in jobs.items() if "secrets." in str(job)] == ["publish"]
+    assert jobs["publish"]["environment"] == "kmodbot"
+    assert "secrets" not in TEXTS["nightly-build"]
+    (app,) = (one for one in jobs["publish"]["steps"] if one.get("id") == "app")
+    assert app["with"]["permission-contents"] == "write"
+    assert "${{ github.token }}" not in str(jobs["publish"])
+
+
+def test_the_driver_is_never_checked_out_where_a_token_can_write() -> None:
+    for one in load("nightly")["jobs"]["publish"]["steps"]:
+        assert one.get("with", {}).get("path") != "driver"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_actions_are_pinned_and_say_their_version(name: str) -> None:
+    uses = re.findall(r"uses: (actions/.*)", TEXTS[name])
+    assert uses
+    for use in uses:
+        assert re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40} # v[0-9.]+", use)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_inputs_reach_the_shell_only_through_the_environment(name: str) -> None:
+    assert not [one["run"] for one in steps(name) if "${{" in one.get("run", "")]
+
+
+def test_a_night_with_nothing_new_builds_and_publishes_nothing() -> None:
+    jobs = load("nightly")["jobs"]
+    for job in (jobs["build"], jobs["publish"]):
+        assert "needs.generate.outputs.chunks != '[]'" in job["if"]
+
+
+def test_failed_kernels_hold_nothing_back() -> None:
+    assert "!cancelled()" in load("nightly")["jobs"]["publish"]["if"]
+    jobs = load("nightly-build")["jobs"]
+    assert jobs["build"]["strategy"]["fail-fast"] is False
+    assert "!cancelled()" in jobs["build"]["steps"][-1]["if"]
+
+
+def test_the_jobs_use_what_the_matrix_holds(tmp_path: Path) -> None:
+    matrix = generate(tmp_path)
+    (job,) = matrix["chunks"][0]
+    used = set(re.findall(r"matrix\.job\.(\w+)", TEXTS["nightly-build"]))
+    assert used == set(job)
+
+
+def generate(directory: Path, **inputs: str) -> Any:
+    """Run the step that makes the matrix, as GitHub does, in a checkout without a repository."""
+    (directory / ".github/kmodbot").mkdir(parents=True, exist_ok=True)
+    script = [sys.executable, str(ROOT / "scripts/zipapp.py"), "kmodbot-matrix"]
+    script += ["--output", str(directory / ".github/kmodbot")]
+    subprocess.run(script, check=True, capture_output=True)
+    (directory / "driver.yml").write_text("name: hello\nmodules: [hello]\n", encoding="utf-8")
+    entries = [
+        {"target": "debian", "kernelrelease": release, "distroversion": "12"} for release in KERNELS
+    ]
+    kernels = directory / ".github/kernels.json"
+    kernels.write_text(json.dumps({"x86_64": entries}), encoding="utf-8")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DRIVER_VERSION": "v0.1.0",
+        "GITHUB_OUTPUT": str(directory / "outputs"),
+        "GITHUB_STEP_SUMMARY": str(directory / "summary"),
+        **inputs,
+    }
+    subprocess.run(
+        ["bash", "-e", "-c", step("nightly", "Generate the matrix")["run"]],
+        cwd=directory,
+        env=environment,
+        check=True,
+    )
+    return json.loads((directory / "matrix.json").read_text(encoding="utf-8"))
+
+
+def test_the_step_makes_the_matrix_and_says_which_chunks_there_are(tmp_path: Path) -> None:
+    matrix = generate(tmp_path)
+    assert matrix["driver"] == "hello"
+    assert [job["kernels"] for chunk in matrix["chunks"] for job in chunk] == [KERNELS]
+    assert (tmp_path / "outputs").read_text() == "chunks=[0]\n"
+    assert "2 builds in 1 jobs" in (tmp_path / "summary").read_text()
+    assert (tmp_path / "previous/matrix.json").read_text() == (tmp_path / "matrix.json").read_text()
+
+
+def test_the_step_takes_known_bad_kernels_and_the_previous_night_along(tmp_path: Path) -> None:
+    generate(tmp_path)
+    entry = {"target": "debian", "distroversion": "12", "reason": "does not compile"}
+    bad = {"x86_64": [{**entry, "kernelrelease": release} for release in KERNELS]}
+    (tmp_path / ".github/known-bad.json").write_text(json.dumps(bad), encoding="utf-8")
+    (tmp_path / "outputs").unlink()
+    assert generate(tmp_path)["chunks"] == []
+    assert (tmp_path / "outputs").read_text() == "chunks=[]\n"
+
+
+def test_a_chunk_is_read_from_the_matrix(tmp_path: Path) -> None:
+    matrix = generate(tmp_path)
+    output = tmp_path / "jobs"
+    subprocess.run(
+        ["bash", "-e", "-c", step("nightly-build", "Read the chunk")["run"]],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "CHUNK": "0", "GITHUB_OUTPUT": str(output)},
+        check=True,
+    )
+    name, _, value = output.read_text().partition("=")
+    assert (name, json.loads(value)) == ("jobs", matrix["chunks"][0])
