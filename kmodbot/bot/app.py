@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.settings import Settings
 
+# What is not done by then is done after the next start.
+_DRAIN_SECONDS = 8
+
 
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
@@ -60,16 +62,17 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
         await database.migrate()
         async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
             builds, deliveries = Builds(database), Deliveries(database)
+            discoveries = Discoveries(database)
             client = GitHubClient(session, settings)
             contents, runs = Contents(client), Runs(client, settings.workflow)
             index = PackageIndex(Releases(client), settings.index_seconds)
             dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
             completion = Completion(settings, builds, index, runs, contents, changes)
-            proposals = Proposals(builds, contents, Pulls(client))
+            proposals = Proposals(builds, discoveries, contents, Pulls(client))
             watch = Watch(
                 settings,
                 builds,
-                discoveries := Discoveries(database),
+                discoveries,
                 Leases(database),
                 dispatcher,
                 proposals,
@@ -97,9 +100,11 @@ async def _find_kernels(settings: Settings) -> Discovery:
 async def _work(app: web.Application) -> AsyncIterator[None]:
     work = asyncio.create_task(app[keys.WORKERS].run())
     yield
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+    app[keys.WORKERS].stop()
+    _, unfinished = await asyncio.wait({work}, timeout=_DRAIN_SECONDS)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(work, return_exceptions=True)
 
 
 async def _wake_waiting(app: web.Application) -> None:

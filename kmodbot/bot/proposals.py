@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.github.contents import Contents, Head
     from kmodbot.bot.github.pulls import Pulls
     from kmodbot.bot.store.builds import Builds
+    from kmodbot.bot.store.discoveries import Discoveries
     from kmodbot.kernels import Kernel
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,11 @@ class _Base:
 class Proposals:
     """Keeps one pull request for each kernel that is built but not listed."""
 
-    def __init__(self, builds: Builds, contents: Contents, pulls: Pulls) -> None:
+    def __init__(
+        self, builds: Builds, discoveries: Discoveries, contents: Contents, pulls: Pulls
+    ) -> None:
         self._builds = builds
+        self._discoveries = discoveries
         self._contents = contents
         self._pulls = pulls
         # Two writers on one branch would only undo each other's work.
@@ -86,7 +90,9 @@ class Proposals:
 
     async def regenerate(self) -> None:
         """Put every open branch on top of the default branch as it is now."""
-        kernels = {branch_name(kernel): kernel for kernel in await self._builds.kernels()}
+        discovered = [discovery.kernel for discovery in await self._discoveries.all()]
+        known = [*await self._builds.kernels(), *discovered]
+        kernels = {branch_name(kernel): kernel for kernel in known}
         if not kernels:
             return
         branches = await self._contents.branches("add-kernel/")

@@ -6,15 +6,17 @@ processes one does the work; the others find its lease taken.
 
 from __future__ import annotations
 
-import asyncio
+import json
 import logging
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.actions import Action
 from kmodbot.bot.build import Target
+from kmodbot.bot.dispatch import DispatchFailed
+from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.store.discoveries import Discovery
 from kmodbot.kernels import Driver, version_key
 
@@ -31,21 +33,44 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LEASE = "discovery"
 # Long enough to read both repositories over a slow line.
-_LEASE = timedelta(minutes=30)
-# A process that is started again and again must not ask the repositories each time.
-_SECONDS_BEFORE_THE_FIRST = 60
+_LONGEST_LOOK = timedelta(minutes=30)
+_SECONDS_AFTER_A_BAD_LOOK = 3600
+# A proposal takes four requests that create something; GitHub allows 500 an hour.
+# https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+_ACTIONS_A_MINUTE = 2
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at the repositories brought."""
+    """What one look at the repositories brought.
+
+    ``kernels`` is their number, ``new`` the kernel releases never seen before, ``unknown`` the
+    sources that could not be read, ``refused`` why the list was not believed.
+    """
 
     at: datetime
     kernels: int = 0
-    new: tuple[Discovery, ...] = ()
+    new: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     refused: str | None = None
+
+    def to_json(self) -> str:
+        """Return the look as it is stored and shown."""
+        return json.dumps(asdict(self) | {"at": self.at.isoformat()})
+
+    @classmethod
+    def from_json(cls, text: str) -> Look:
+        """Return a look that was stored."""
+        data = json.loads(text)
+        return cls(
+            at=datetime.fromisoformat(data["at"]),
+            kernels=data["kernels"],
+            new=tuple(data["new"]),
+            unknown=tuple(data["unknown"]),
+            refused=data["refused"],
+        )
 
 
 @dataclass
@@ -60,31 +85,41 @@ class Watch:
     proposals: Proposals
     find: Callable[[], Awaitable[Found]]
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
-    last: Look | None = None
 
-    async def rest_and_look(self) -> None:
-        """Sleep until it is time to look again, look, and act."""
+    async def look_when_due(self) -> None:
+        """Look if no process has done so lately, and act on a few of the kernels that are new."""
         if self.settings.discovery is Action.OFF:
-            await asyncio.Event().wait()
-        first = self.last is None
-        await asyncio.sleep(_SECONDS_BEFORE_THE_FIRST if first else self.settings.discovery_seconds)
+            return
         await self.look()
+        if await self.leases.holder(_LEASE) == self.holder:
+            await self._act()
 
     async def look(self) -> Look | None:
-        """Look at the repositories; None when another process does."""
+        """Look at the repositories; None when that is not due, or another process does it."""
         now = datetime.now(UTC)
-        if not await self.leases.take("discovery", self.holder, now, _LEASE):
+        if not await self.leases.take(_LEASE, self.holder, now, now + _LONGEST_LOOK):
             return None
-        found = await self.find()
-        self.last = await self._digest(found, now)
-        if self.last.refused is None:
-            await self._act()
-        return self.last
+        look = await self._digest(await self.find(), now)
+        period = self.settings.discovery_seconds
+        # What could not be read is tried again soon.
+        again = min(period, _SECONDS_AFTER_A_BAD_LOOK) if look.unknown else period
+        until = now + timedelta(seconds=again)
+        await self.leases.conclude(_LEASE, self.holder, until, look.to_json())
+        return look
+
+    async def last(self) -> Look | None:
+        """Return what the last look brought, by whichever process."""
+        result = await self.leases.result(_LEASE)
+        return None if result is None else Look.from_json(result)
 
     async def _digest(self, found: Found, now: datetime) -> Look:
         unknown = tuple(f"{o.url}: {o.reason}" for o in found.outcomes if o.status == "unknown")
         for source in unknown:
             log.warning("discovery: unknown: %s", source)
+        # What was there before the bot looked for the first time is not new, nor is what appeared
+        # while it only reported.
+        history = await self.discoveries.all()
+        old = not history or self.settings.discovery is Action.REPORT
         seen = [
             Discovery(
                 kernel=item.kernel,
@@ -92,26 +127,27 @@ class Watch:
                 buildable=item.devel == "present",
                 first_seen_at=now,
                 last_seen_at=now,
+                handled=old,
             )
             for item in found.kernels
         ]
-        refused = None if unknown else await self._shrunk(seen)
+        refused = None if unknown else self._shrunk(history, seen)
         if refused is not None:
             log.error("discovery: %s", refused)
             return Look(now, len(seen), unknown=unknown, refused=refused)
-        new = await self.discoveries.record(seen)
-        for discovery in new:
-            log.info("discovery: new kernel %s", discovery.kernel.release)
+        new = [discovery.kernel.release for discovery in await self.discoveries.record(seen)]
+        for release in new if history else ():
+            log.info("discovery: new kernel %s", release)
         return Look(now, len(seen), tuple(new), unknown)
 
-    async def _shrunk(self, seen: Sequence[Discovery]) -> str | None:
+    def _shrunk(self, before: Sequence[Discovery], seen: Sequence[Discovery]) -> str | None:
         """Say why a list that lost too much is not believed; None when it is.
 
         The livepatch repository prunes, the core repository does not, so only kernels that core
         named count as lost.
         """
         named = {discovery.kernel for discovery in seen}
-        history = [d.kernel for d in await self.discoveries.all() if "core" in d.sources]
+        history = [discovery.kernel for discovery in before if "core" in discovery.sources]
         lost = [kernel for kernel in history if kernel not in named]
         share = self.settings.discovery_shrink
         if not history or len(lost) <= share * len(history):
@@ -122,20 +158,25 @@ class Watch:
         )
 
     async def _act(self) -> None:
-        """Propose or build what is new; what fails is tried at the next look."""
+        """Propose or build a few of the kernels that are new; the others follow a minute later."""
         if self.settings.discovery not in {Action.PROPOSE, Action.BUILD}:
             return
-        version = await self._newest_driver_version()
-        for discovery in await self.discoveries.unhandled():
-            if self.settings.discovery is Action.PROPOSE:
-                await self.proposals.propose_kernel(discovery.kernel, _reason(discovery))
-            elif version is None:
-                log.warning("discovery: no driver version is known yet, so nothing is built")
-                return
-            else:
-                driver = Driver.parse(self.settings.driver, version)
-                await self.dispatcher.request(Target(driver, discovery.kernel))
+        for discovery in (await self.discoveries.unhandled())[:_ACTIONS_A_MINUTE]:
+            try:
+                await self._handle(discovery)
+            except (GitHubRefused, DispatchFailed) as error:
+                # Another kernel may fare better; this one is not tried for ever.
+                log.error("discovery: %s: %s", discovery.kernel.release, error)  # noqa: TRY400
             await self.discoveries.handled(discovery.kernel)
+
+    async def _handle(self, discovery: Discovery) -> None:
+        if self.settings.discovery is Action.PROPOSE:
+            await self.proposals.propose_kernel(discovery.kernel, _reason(discovery))
+        elif (version := await self._newest_driver_version()) is None:
+            log.warning("discovery: no driver version is known yet, so nothing is built")
+        else:
+            driver = Driver.parse(self.settings.driver, version)
+            await self.dispatcher.request(Target(driver, discovery.kernel))
 
     async def _newest_driver_version(self) -> str | None:
         """Return the newest version that a node has asked for."""

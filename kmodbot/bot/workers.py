@@ -35,6 +35,8 @@ _ATTEMPTS = 5
 # Branches follow the push webhook; this is for pushes whose webhook was lost.
 _SECONDS_BETWEEN_REGENERATIONS = 600
 _SECONDS_AFTER_AN_ERROR = 5
+# How often it is seen whether discovery is due.
+_SECONDS_BETWEEN_DISCOVERIES = 60
 # GitHub redelivers for three days; an older delivery cannot come again.
 # https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
 _REDELIVERY_WINDOW = timedelta(days=4)
@@ -64,18 +66,35 @@ class Workers:
         self._list_changed = asyncio.Event()
         # What happened while no bot ran is not known.
         self._list_changed.set()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let every loop end after the step it is in."""
+        self._stopping.set()
+        self._arrived.set()
+        self._list_changed.set()
 
     def delivery_arrived(self) -> None:
         """Wake the loop that works deliveries off."""
         self._arrived.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until told to stop."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_for_ever("deliveries", self._work_off_deliveries))
-            group.create_task(_for_ever("reconciler", self._reconcile_and_rest))
-            group.create_task(_for_ever("branches", self._regenerate_branches))
-            group.create_task(_for_ever("discovery", self._watch.rest_and_look))
+            group.create_task(self._repeat("deliveries", self._work_off_deliveries))
+            group.create_task(self._repeat("reconciler", self._reconcile_and_rest))
+            group.create_task(self._repeat("branches", self._regenerate_branches))
+            group.create_task(self._repeat("discovery", self._rest_and_discover))
+
+    async def _repeat(self, what: str, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a step; an error delays the next one, but never ends the loop."""
+        while not self._stopping.is_set():
+            if not await _attempt(what, step):
+                await self._rest(_SECONDS_AFTER_AN_ERROR)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _work_off_deliveries(self) -> None:
         await self._arrived.wait()
@@ -91,6 +110,8 @@ class Workers:
         tried: set[str] = set()
         while page := [each for each in await self._deliveries.waiting() if each.guid not in tried]:
             for delivery in page:
+                if self._stopping.is_set():
+                    return
                 tried.add(delivery.guid)
                 await self._work_off(delivery)
 
@@ -120,6 +141,8 @@ class Workers:
     async def _regenerate_branches(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._list_changed.wait(), _SECONDS_BETWEEN_REGENERATIONS)
+        if self._stopping.is_set():
+            return
         self._list_changed.clear()
         try:
             await self._proposals.regenerate()
@@ -129,7 +152,12 @@ class Workers:
 
     async def _reconcile_and_rest(self) -> None:
         await self.reconcile()
-        await asyncio.sleep(self._settings.reconcile_seconds)
+        await self._rest(self._settings.reconcile_seconds)
+
+    async def _rest_and_discover(self) -> None:
+        await self._rest(_SECONDS_BETWEEN_DISCOVERIES)
+        if not self._stopping.is_set():
+            await self._watch.look_when_due()
 
     async def reconcile(self) -> None:
         """Repair every step that was lost. Safe at any moment, in several processes at once."""
@@ -142,13 +170,6 @@ class Workers:
     async def _look_at(self, build: Build) -> None:
         if build.run_id is not None:
             await self._completion.look_at(build.run_id)
-
-
-async def _for_ever(what: str, step: Callable[[], Awaitable[None]]) -> None:
-    """Repeat a step; an error delays the next one, but never ends the loop."""
-    while True:
-        if not await _attempt(what, step):
-            await asyncio.sleep(_SECONDS_AFTER_AN_ERROR)
 
 
 async def _each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:

@@ -14,7 +14,12 @@ from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.leases import Leases
 from kmodbot.discovery.al2023 import DiscoveredKernel, Discovery, Outcome, Sighting
 from kmodbot.kernels import Kernel
-from tests.bot.conftest import kernels_listed, running_bot
+from tests.bot.conftest import (
+    eventually,
+    is_one_commit_above_main,
+    kernels_listed,
+    running_bot,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,9 +40,11 @@ def kernel(number: int) -> Kernel:
     return Kernel.parse(distribution="amazonlinux", architecture="x86_64", release=release)
 
 
-def listing(*numbers: int, outcome: Outcome = OK, devel: str = "present") -> Discovery:
+def listing(
+    *numbers: int, outcome: Outcome = OK, devel: str = "present", source: str = "core"
+) -> Discovery:
     kernels = tuple(
-        DiscoveredKernel(kernel(n), (Sighting("core", f"kernel6.12-{n}", None),), devel)
+        DiscoveredKernel(kernel(n), (Sighting(source, f"kernel6.12-{n}", None),), devel)
         for n in numbers
     )
     return Discovery(kernels, (outcome,), ())
@@ -52,7 +59,8 @@ def action() -> Action:
 async def watched(
     settings: Settings, github: Sandbox, action: Action
 ) -> AsyncIterator[tuple[Bot, Watch]]:
-    async with running_bot(dataclasses.replace(settings, discovery=action), github) as bot:
+    often = dataclasses.replace(settings, discovery=action, discovery_seconds=1e-6)
+    async with running_bot(often, github) as bot:
         yield bot, bot.app[keys.WATCH]
 
 
@@ -61,9 +69,12 @@ async def look(watch: Watch, found: Discovery) -> list[str]:
         return found
 
     watch.find = find
-    brought = await watch.look()
+    before = await watch.last()
+    await watch.look_when_due()
+    brought = await watch.last()
     assert brought is not None
-    return [discovery.kernel.release.split("-")[0] for discovery in brought.new]
+    assert brought != before
+    return [release.split("-")[0] for release in brought.new]
 
 
 async def test_what_is_new_is_reported_once(watched: tuple[Bot, Watch]) -> None:
@@ -113,9 +124,10 @@ async def test_a_list_that_lost_too_much_is_refused_and_says_how_to_force_it(
 
     assert await look(watch, listing(1, 99)) == []
 
-    assert watch.last is not None
-    assert "lost 9 of 10 kernels" in (watch.last.refused or "")
-    assert "KMODBOT_DISCOVERY_SHRINK" in (watch.last.refused or "")
+    last = await watch.last()
+    assert last is not None
+    assert "lost 9 of 10 kernels" in (last.refused or "")
+    assert "KMODBOT_DISCOVERY_SHRINK" in (last.refused or "")
     assert kernel(99) not in {d.kernel for d in await bot.app[keys.DISCOVERIES].all()}
 
 
@@ -125,21 +137,68 @@ async def test_a_source_that_fails_is_unknown_never_empty(watched: tuple[Bot, Wa
 
     assert await look(watch, listing(11, outcome=AWAY)) == ["6.12.11"]
 
-    assert watch.last is not None
-    assert (watch.last.refused, len(watch.last.unknown)) == (None, 1)
+    last = await watch.last()
+    assert last is not None
+    assert (last.refused, len(last.unknown)) == (None, 1)
     assert len(await bot.app[keys.DISCOVERIES].all()) == 11
+
+
+async def test_what_a_source_said_is_not_forgotten_while_it_cannot_be_read(
+    watched: tuple[Bot, Watch],
+) -> None:
+    bot, watch = watched
+    await look(watch, listing(*range(1, 11)))
+    await look(watch, listing(*range(1, 11), outcome=AWAY, devel="missing", source="livepatch"))
+
+    seen = await bot.app[keys.DISCOVERIES].all()
+    assert {discovery.sources for discovery in seen} == {("core", "livepatch")}
+    assert all(discovery.buildable for discovery in seen)
+    assert await look(watch, listing(1)) == []
+    last = await watch.last()
+    assert last is not None
+    assert last.refused is not None
 
 
 @pytest.mark.parametrize("action", [Action.PROPOSE])
 async def test_what_is_new_can_be_proposed(watched: tuple[Bot, Watch], github: Sandbox) -> None:
     _, watch = watched
     await look(watch, listing(1))
-    await look(watch, listing(1))
+    assert github.pulls == [], "what was there before the first look is not new"
+    await look(watch, listing(1, 2))
+    await look(watch, listing(1, 2))
 
     (pull,) = github.pulls
-    assert pull.head_ref == "add-kernel/amazonlinux/x86_64/6-12-1-80-100-amzn2023-x86_64"
+    assert pull.head_ref == "add-kernel/amazonlinux/x86_64/6-12-2-80-100-amzn2023-x86_64"
     (entry,) = kernels_listed(github, pull.head_ref)
-    assert entry["kernelrelease"] == kernel(1).release
+    assert entry["kernelrelease"] == kernel(2).release
+
+
+@pytest.mark.parametrize("action", [Action.PROPOSE])
+async def test_many_new_kernels_are_proposed_a_few_at_a_time(
+    watched: tuple[Bot, Watch], github: Sandbox
+) -> None:
+    _, watch = watched
+    await look(watch, listing(1))
+    await look(watch, listing(*range(1, 7)))
+    assert len(github.pulls) == 2
+
+    await look(watch, listing(*range(1, 7)))
+    await look(watch, listing(*range(1, 7)))
+    assert len(github.pulls) == 5
+
+
+@pytest.mark.parametrize("action", [Action.PROPOSE])
+async def test_a_proposed_branch_follows_the_list_too(
+    watched: tuple[Bot, Watch], github: Sandbox
+) -> None:
+    _, watch = watched
+    await look(watch, listing(1))
+    await look(watch, listing(1, 2, 3))
+    first, second = github.pulls
+
+    await github.merge_pull(first.number)
+
+    await eventually(lambda: is_one_commit_above_main(github, second.head_ref))
 
 
 @pytest.mark.parametrize("action", [Action.PROPOSE, Action.BUILD])
@@ -147,8 +206,10 @@ async def test_a_kernel_without_headers_is_only_reported(
     watched: tuple[Bot, Watch], github: Sandbox
 ) -> None:
     _, watch = watched
+    await look(watch, listing(1))
 
-    assert await look(watch, listing(1, devel="missing")) == ["6.12.1"]
+    assert await look(watch, listing(2, devel="missing")) == []
+    assert await look(watch, listing(1, 2, devel="missing")) == ["6.12.2"]
     assert (github.pulls, github.runs) == ([], [])
 
 
@@ -157,27 +218,28 @@ async def test_what_is_new_can_be_built_for_the_newest_version_that_was_asked_fo
     watched: tuple[Bot, Watch], github: Sandbox
 ) -> None:
     bot, watch = watched
-    await look(watch, listing(1))
-    assert github.runs == []
     for version in ("v0.9.0", "v0.10.0"):
         _, asked = await bot.ask(driver_version=version)
         await bot.finished(asked["build_id"])
-
     await look(watch, listing(1))
+
+    await look(watch, listing(1, 2))
     await bot.settled()
 
     assert [run.inputs["driver_version"] for run in github.runs] == ["v0.9.0", "v0.10.0", "v0.10.0"]
-    assert github.runs[-1].inputs["kernel_version"] == kernel(1).release
+    assert github.runs[-1].inputs["kernel_version"] == kernel(2).release
 
 
-async def test_one_of_several_processes_looks(tmp_path: Path) -> None:
+async def test_one_of_several_processes_looks_when_it_is_due(tmp_path: Path) -> None:
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/kmodbot.db")
     await database.migrate()
     leases = Leases(database)
     hour = timedelta(hours=1)
 
-    assert await leases.take("discovery", "one", NOW, hour)
-    assert not await leases.take("discovery", "two", NOW, hour)
-    assert await leases.take("discovery", "one", NOW, hour)
-    assert await leases.take("discovery", "two", NOW + 2 * hour, hour)
+    assert await leases.take("discovery", "one", NOW, NOW + hour)
+    assert not await leases.take("discovery", "two", NOW, NOW + hour)
+    await leases.conclude("discovery", "one", NOW + 24 * hour, "{}")
+    assert not await leases.take("discovery", "one", NOW + 2 * hour, NOW + 3 * hour)
+    assert await leases.take("discovery", "two", NOW + 25 * hour, NOW + 26 * hour)
+    assert await leases.result("discovery") == "{}"
     await database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -10,15 +11,14 @@ from kmodbot.bot import keys
 
 if TYPE_CHECKING:
     from kmodbot.bot.store.discoveries import Discovery
-    from kmodbot.bot.watch import Look
 
 
 async def list_discoveries(request: web.Request) -> web.Response:
     """Answer with every kernel that was ever seen, and with what the last look brought."""
     seen = await request.app[keys.DISCOVERIES].all()
-    last = request.app[keys.WATCH].last
+    last = await request.app[keys.WATCH].last()
     body = {
-        "last_look": None if last is None else _look(last),
+        "last_look": None if last is None else json.loads(last.to_json()),
         "kernels": [_kernel(discovery) for discovery in seen],
     }
     return web.json_response(body)
@@ -36,14 +36,4 @@ def _kernel(discovery: Discovery) -> dict[str, Any]:
         "first_seen_at": discovery.first_seen_at.isoformat(),
         "last_seen_at": discovery.last_seen_at.isoformat(),
         "handled": discovery.handled,
-    }
-
-
-def _look(look: Look) -> dict[str, Any]:
-    return {
-        "at": look.at.isoformat(),
-        "kernels": look.kernels,
-        "new": [discovery.kernel.release for discovery in look.new],
-        "unknown": list(look.unknown),
-        "refused": look.refused,
     }

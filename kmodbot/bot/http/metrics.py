@@ -21,7 +21,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer with the state of discovery in Prometheus's text format."""
     registry = CollectorRegistry()
     _describe_kernels(registry, await request.app[keys.DISCOVERIES].all())
-    if (last := request.app[keys.WATCH].last) is not None:
+    if (last := await request.app[keys.WATCH].last()) is not None:
         _describe_look(registry, last)
     body = generate_latest(registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -12,7 +12,7 @@ from kmodbot.bot.store.tables import discoveries
 from kmodbot.kernels import Kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Row
@@ -42,20 +42,20 @@ class Discoveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, seen: Iterable[Discovery]) -> list[Discovery]:
-        """Remember what was seen now; return those that were never seen before."""
-        new = []
+    async def record(self, seen: Sequence[Discovery]) -> list[Discovery]:
+        """Remember what was seen now; return those that were never seen before.
+
+        Knowledge only grows: a source that did not name a kernel this time may not have been read.
+        """
+        known = {discovery.kernel: discovery for discovery in await self.all()}
+        new = [discovery for discovery in seen if discovery.kernel not in known]
         async with self._database.writing() as connection:
+            for discovery in new:
+                await connection.execute(insert(discoveries).values(**_row(discovery)))
             for discovery in seen:
-                changes = {
-                    "sources": json.dumps(discovery.sources),
-                    "buildable": discovery.buildable,
-                    "last_seen_at": discovery.last_seen_at,
-                }
-                known = update(discoveries).where(_of(discovery.kernel)).values(**changes)
-                if (await connection.execute(known)).rowcount == 0:
-                    await connection.execute(insert(discoveries).values(**_row(discovery)))
-                    new.append(discovery)
+                if (before := known.get(discovery.kernel)) is not None:
+                    statement = update(discoveries).where(_of(discovery.kernel))
+                    await connection.execute(statement.values(**_grown(before, discovery)))
         return new
 
     async def all(self) -> Sequence[Discovery]:
@@ -86,6 +86,14 @@ def _of(kernel: Kernel) -> ColumnElement[bool]:
         table.architecture == kernel.architecture,
         table.kernel_release == kernel.release,
     )
+
+
+def _grown(before: Discovery, now: Discovery) -> dict[str, Any]:
+    return {
+        "sources": json.dumps(sorted({*before.sources, *now.sources})),
+        "buildable": before.buildable or now.buildable,
+        "last_seen_at": now.last_seen_at,
+    }
 
 
 def _row(discovery: Discovery) -> dict[str, Any]:

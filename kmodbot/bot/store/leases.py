@@ -1,4 +1,4 @@
-"""Leases: which process does the work that only one may do."""
+"""Leases: which process does the work that only one may do, and when it is due again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 from kmodbot.bot.store.tables import leases
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from kmodbot.bot.store.database import Database
 
@@ -20,16 +20,32 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def take(self, name: str, holder: str, now: datetime, duration: timedelta) -> bool:
-        """Take or prolong a lease; False while another holder has it."""
+    async def take(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
+        """Take a lease that nobody holds; False while one is held, even by this holder."""
         async with self._database.writing() as connection:
             of_name = leases.c.name == name
             row = (await connection.execute(select(leases).where(of_name))).one_or_none()
-            if row is not None and row.holder != holder and row.expires_at > now:
+            if row is not None and row.expires_at > now:
                 return False
-            values = {"holder": holder, "expires_at": now + duration}
+            values = {"holder": holder, "expires_at": until}
             if row is None:
                 await connection.execute(insert(leases).values(name=name, **values))
             else:
                 await connection.execute(update(leases).where(of_name).values(**values))
         return True
+
+    async def conclude(self, name: str, holder: str, until: datetime, result: str) -> None:
+        """Record what the work brought, and that it is not due before ``until``."""
+        mine = update(leases).where(leases.c.name == name, leases.c.holder == holder)
+        async with self._database.writing() as connection:
+            await connection.execute(mine.values(expires_at=until, result=result))
+
+    async def holder(self, name: str) -> str | None:
+        """Return who took the lease last."""
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(leases.c.holder).where(leases.c.name == name))
+
+    async def result(self, name: str) -> str | None:
+        """Return what the work brought when it was last done, by whichever process."""
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(leases.c.result).where(leases.c.name == name))

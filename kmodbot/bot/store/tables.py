@@ -98,6 +98,8 @@ leases = Table(
     Column("name", String(64), primary_key=True),
     Column("holder", String(64), nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    # What the work brought when it was last done, as JSON.
+    Column("result", Text),
 )
 
 discoveries = Table(

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("holder", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("result", sa.Text),
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
     op.create_table(
