@@ -33,6 +33,16 @@ class Phase(StrEnum):
         return self.value if self.is_final else "in_progress"
 
 
+def kernel_fields(kernel: Kernel) -> dict[str, str]:
+    """Return a kernel under the names it has in the API and in the workflow's inputs."""
+    return {
+        "kernel_version": kernel.release,
+        "architecture": kernel.architecture,
+        "distribution": kernel.distribution,
+        "distro_version": kernel.distro_version,
+    }
+
+
 @dataclass(frozen=True)
 class Target:
     """What is to be built: the unit that is reserved, so that it is built once."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.build import Build, Package, Phase, Target
+from kmodbot.bot.build import Build, Package, Phase, Target, kernel_fields
 from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
 from kmodbot.bot.trust import distrust, is_titled_for
 
@@ -175,12 +175,7 @@ class Dispatcher:
 
 
 def _inputs(build: Build) -> dict[str, str]:
-    kernel = build.target.kernel
-    return {
-        "kernel_version": kernel.release,
-        "architecture": kernel.architecture,
-        "distribution": kernel.distribution,
-        "distro_version": kernel.distro_version,
+    return kernel_fields(build.target.kernel) | {
         "driver_version": build.target.driver.version,
         "build_id": build.id,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.build import kernel_fields
 
 if TYPE_CHECKING:
     from kmodbot.bot.store.discoveries import Discovery
@@ -25,12 +26,7 @@ async def list_discoveries(request: web.Request) -> web.Response:
 
 
 def _kernel(discovery: Discovery) -> dict[str, Any]:
-    kernel = discovery.kernel
-    return {
-        "kernel_version": kernel.release,
-        "architecture": kernel.architecture,
-        "distribution": kernel.distribution,
-        "distro_version": kernel.distro_version,
+    return kernel_fields(discovery.kernel) | {
         "sources": list(discovery.sources),
         "devel": "present" if discovery.buildable else "missing",
         "first_seen_at": discovery.first_seen_at.isoformat(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.build import kernel_fields
 from kmodbot.bot.errors import ApiError, invalid_field
 
 if TYPE_CHECKING:
@@ -56,16 +57,11 @@ def _wait_seconds(value: str | None) -> float:
 
 
 def _described(build: Build) -> dict[str, Any]:
-    kernel, package = build.target.kernel, build.package
+    package = build.package
     return {
         "status": build.phase.status,
         "phase": build.phase.value,
-        "kernel": {
-            "kernel_version": kernel.release,
-            "architecture": kernel.architecture,
-            "distribution": kernel.distribution,
-            "distro_version": kernel.distro_version,
-        },
+        "kernel": kernel_fields(build.target.kernel),
         "driver_version": build.target.driver.version,
         "run_url": build.run_url,
         "package": package.name if package else None,
