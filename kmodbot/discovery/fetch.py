@@ -111,6 +111,14 @@ class Fetcher:
             await self._retried(item.url, lambda: self._download(item, path))
         return path
 
+    def forget(self, item: Item) -> None:
+        """Remove the copy of a metadata file, so that it will be fetched anew."""
+        self._cache.file(item.checksum).unlink(missing_ok=True)
+
+    def holds(self, item: Item) -> bool:
+        """Tell whether a metadata file would come from the cache."""
+        return not item.url.startswith("file:") and self._cache.file(item.checksum).is_file()
+
     async def _retried(self, url: str, attempt: Callable[[], Awaitable[T]]) -> T:
         host = urlsplit(url).netloc
         if host in self._down:

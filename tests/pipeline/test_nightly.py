@@ -19,6 +19,7 @@ TEXTS = {
     name: (WORKFLOWS / f"{name}.yml").read_text(encoding="utf-8")
     for name in ("nightly", "nightly-build")
 }
+NO_PREVIOUS = "nothing to compare with: the shrink guard is off"
 KERNELS = ["6.1.0-9-amd64", "6.1.0-38-amd64"]
 
 
@@ -88,7 +89,22 @@ def test_failed_kernels_hold_nothing_back() -> None:
     assert "!cancelled()" in load("nightly")["jobs"]["publish"]["if"]
     jobs = load("nightly-build")["jobs"]
     assert jobs["build"]["strategy"]["fail-fast"] is False
-    assert "!cancelled()" in jobs["build"]["steps"][-1]["if"]
+
+
+def test_a_job_whose_time_was_up_keeps_the_packages_it_finished() -> None:
+    # A time-out counts as cancelled.
+    hand_over = load("nightly-build")["jobs"]["build"]["steps"][-1]
+    assert hand_over["uses"].startswith("actions/upload-artifact@")
+    assert hand_over["if"] == "${{ always() }}"
+
+
+def test_the_matrix_of_a_scheduled_run_is_kept_for_every_later_run() -> None:
+    (keep,) = (one for one in steps("nightly") if "cache/save" in one.get("uses", ""))
+    (find,) = (one for one in steps("nightly") if "cache/restore" in one.get("uses", ""))
+    # Inputs are empty on schedule, so that they may not make a difference here.
+    assert "inputs." not in f"{keep['with']}{find['with']}"
+    assert keep["with"]["key"].startswith(find["with"]["restore-keys"])
+    assert keep["with"]["path"] == find["with"]["path"] == "previous"
 
 
 def test_the_jobs_use_what_the_matrix_holds(tmp_path: Path) -> None:
@@ -108,10 +124,14 @@ def generate(directory: Path, **inputs: str) -> Any:
     entries = [
         {"target": "debian", "kernelrelease": release, "distroversion": "12"} for release in KERNELS
     ]
+    entries += [
+        {"target": "fedora", "kernelrelease": "6.17.1-300.fc43.x86_64", "distroversion": "43"}
+    ]
     kernels = directory / ".github/kernels.json"
     kernels.write_text(json.dumps({"x86_64": entries}), encoding="utf-8")
     environment = {
         "PATH": os.environ["PATH"],
+        **load("nightly")["env"],
         "DRIVER_VERSION": "v0.1.0",
         "GITHUB_OUTPUT": str(directory / "outputs"),
         "GITHUB_STEP_SUMMARY": str(directory / "summary"),
@@ -132,17 +152,37 @@ def test_the_step_makes_the_matrix_and_says_which_chunks_there_are(tmp_path: Pat
     assert [job["kernels"] for chunk in matrix["chunks"] for job in chunk] == [KERNELS]
     assert (tmp_path / "outputs").read_text() == "chunks=[0]\n"
     assert "2 builds in 1 jobs" in (tmp_path / "summary").read_text()
-    assert (tmp_path / "previous/matrix.json").read_text() == (tmp_path / "matrix.json").read_text()
+    assert (tmp_path / "previous/fleet.json").read_text() == (tmp_path / "matrix.json").read_text()
 
 
 def test_the_step_takes_known_bad_kernels_and_the_previous_night_along(tmp_path: Path) -> None:
     generate(tmp_path)
+    assert NO_PREVIOUS in (tmp_path / "summary").read_text()
+    (tmp_path / "summary").unlink()
     entry = {"target": "debian", "distroversion": "12", "reason": "does not compile"}
     bad = {"x86_64": [{**entry, "kernelrelease": release} for release in KERNELS]}
     (tmp_path / ".github/known-bad.json").write_text(json.dumps(bad), encoding="utf-8")
     (tmp_path / "outputs").unlink()
     assert generate(tmp_path)["chunks"] == []
+    assert NO_PREVIOUS not in (tmp_path / "summary").read_text()
     assert (tmp_path / "outputs").read_text() == "chunks=[]\n"
+
+
+def test_the_distributions_are_one_line_of_the_workflow(tmp_path: Path) -> None:
+    assert load("nightly")["env"] == {"DISTRIBUTIONS": "debian"}
+    assert generate(tmp_path)["left_out"] == {"fedora: not asked for": 1}
+    matrix = generate(tmp_path, DISTRIBUTIONS="debian fedora")
+    assert matrix["left_out"] == {}
+    assert [job["distribution"] for job in matrix["chunks"][0]] == ["debian", "fedora"]
+
+
+def test_a_list_that_lost_its_kernels_stops_the_night(tmp_path: Path) -> None:
+    matrix = generate(tmp_path)
+    matrix["wanted"]["debian 12 x86_64"] = 100
+    (tmp_path / "previous/fleet.json").write_text(json.dumps(matrix), encoding="utf-8")
+    with pytest.raises(subprocess.CalledProcessError):
+        generate(tmp_path)
+    assert generate(tmp_path, FORCE="true")["wanted"]["debian 12 x86_64"] == 2
 
 
 def test_a_chunk_is_read_from_the_matrix(tmp_path: Path) -> None:

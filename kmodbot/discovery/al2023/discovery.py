@@ -14,13 +14,16 @@ from kmodbot.kernels import ARCHITECTURES, parse_architecture
 
 from .errors import Unfit
 from .kernels import DiscoveredKernel, unite
+from .naming import Role
 from .repository import Contents, Unsupported, read_repository
 from .sources import DEFAULT_REPOSITORIES, RepositorySpec, Source, find_mirrors, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kmodbot.discovery.progress import Progress
+
+    from .repository import Found
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,20 @@ async def discover(
     answers = await asyncio.gather(*asked)
     found = [item for _, all_contents in answers for part in all_contents for item in part.found]
     left_out = {item for _, parts in answers for part in parts for item in part.unsupported}
+    outcomes = tuple(outcome for outcome, _ in answers)
     return Discovery(
-        kernels=unite(found),
-        outcomes=tuple(outcome for outcome, _ in answers),
+        kernels=unite(found, _whole(found, outcomes)),
+        outcomes=outcomes,
         unsupported=tuple(sorted(left_out, key=lambda item: item.package)),
     )
+
+
+def _whole(found: Iterable[Found], outcomes: Sequence[Outcome]) -> set[str]:
+    """Return the architectures whose core was read, and of which no source failed."""
+    core = (Role.KERNEL, Role.DEVEL)
+    read = {item.kernel.architecture for item in found if item.role in core}
+    failed = (outcome for outcome in outcomes if outcome.status == "unknown")
+    return read.difference(*(outcome.architectures for outcome in failed))
 
 
 async def _ask(

@@ -11,12 +11,13 @@ from kmodbot.kernels import Kernel, version_key
 from .naming import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .repository import Found
 
 PRESENT = "present"
 MISSING = "missing"
+UNKNOWN = "unknown"
 
 #: What kernel-crawler calls the distribution.
 TARGET = "amazonlinux2023"
@@ -47,7 +48,8 @@ class DiscoveredKernel:
     """A kernel with its provenance.
 
     ``devel`` is ``present`` when one of the repositories holds the package with the headers, and
-    ``headers`` then has its URL; else it is ``missing`` and nothing can be built for the kernel.
+    ``headers`` then has its URL; ``missing`` when all were read, the core among them, and none
+    does, so that nothing can be built for the kernel; else ``unknown``.
     """
 
     kernel: Kernel
@@ -67,21 +69,27 @@ class DiscoveredKernel:
         return entry | {"kmodbot": self.provenance()}
 
     def provenance(self) -> dict[str, Any]:
-        """Return what is known beyond the keys of kernel-crawler."""
-        seen = [sighting.as_json() for sighting in self.seen_in]
-        return {"seen_in": seen, "devel": self.devel}
+        """Return what is known beyond the keys of kernel-crawler; what is unknown has no key."""
+        shown: dict[str, Any] = {"seen_in": [sighting.as_json() for sighting in self.seen_in]}
+        return shown if self.devel == UNKNOWN else shown | {"devel": self.devel}
 
 
-def unite(found: Iterable[Found]) -> tuple[DiscoveredKernel, ...]:
-    """Return one entry per kernel, sorted by version, however many packages name it."""
+def unite(found: Iterable[Found], whole: Collection[str]) -> tuple[DiscoveredKernel, ...]:
+    """Return one entry per kernel, sorted by version, however many packages name it.
+
+    ``whole`` are the architectures whose headers would be among ``found`` if there were any.
+    """
     by_kernel: dict[Kernel, list[Found]] = defaultdict(list)
     for item in found:
         by_kernel[item.kernel].append(item)
     order = sorted(by_kernel, key=lambda kernel: version_key(kernel.release))
-    return tuple(_united(kernel, by_kernel[kernel]) for kernel in order)
+    return tuple(
+        _united(kernel, by_kernel[kernel], MISSING if kernel.architecture in whole else UNKNOWN)
+        for kernel in order
+    )
 
 
-def _united(kernel: Kernel, found: list[Found]) -> DiscoveredKernel:
+def _united(kernel: Kernel, found: list[Found], otherwise: str) -> DiscoveredKernel:
     sightings = {Sighting(i.role.repository, i.package, i.al2023_release) for i in found}
     epochs = {item.epoch for item in found if item.role is Role.KERNEL}
     # Same version and release by the kernel release; the epoch is compared where it is known.
@@ -89,7 +97,7 @@ def _united(kernel: Kernel, found: list[Found]) -> DiscoveredKernel:
     return DiscoveredKernel(
         kernel=kernel,
         seen_in=tuple(sorted(sightings, key=_order)),
-        devel=PRESENT if headers else MISSING,
+        devel=PRESENT if headers else otherwise,
         headers=tuple(sorted(headers)[:1]),
     )
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from kmodbot.kernels import ARCHITECTURES, package_architecture
 
 from .errors import Unfit
-from .kernels import TARGET
+from .kernels import MISSING, PRESENT, TARGET
 
 if TYPE_CHECKING:
     from .discovery import Discovery
@@ -29,9 +30,10 @@ def listing(discovery: Discovery) -> dict[str, Any]:
 def merge(document: dict[str, Any], discovery: Discovery) -> dict[str, Any]:
     """Return a new list with every entry of ``document``, in its order, and every kernel found.
 
-    A kernel that is listed already gets its provenance, and headers if it had none; the others
-    follow at the end, sorted as given. The older spelling of the key, ``AmazonLinux2023``, is
-    found as well. ``document`` must be valid, as ``check_list`` tells.
+    A kernel that is listed already gets its provenance beside what an earlier merge knew, and
+    headers if it had none; the others follow at the end, sorted as given. The older spelling of
+    the key, ``AmazonLinux2023``, is found as well. ``document`` must be valid, as ``check_list``
+    tells.
     """
     key = next((name for name in document if name.lower() == TARGET), TARGET)
     new = {kernel.kernel.release: kernel for kernel in discovery.kernels}
@@ -46,7 +48,21 @@ def _with_provenance(entry: dict[str, Any], kernel: DiscoveredKernel | None) -> 
     if kernel is None:
         return entry
     headers = {} if entry.get("headers") or not kernel.headers else {"headers": [*kernel.headers]}
-    return entry | headers | {"kmodbot": kernel.provenance()}
+    known, new = entry.get("kmodbot", {}), kernel.provenance()
+    seen = known.get("seen_in", [])
+    merged = known | {"seen_in": seen + [item for item in new["seen_in"] if item not in seen]}
+    verdicts = {known.get("devel"), new.get("devel")}
+    if PRESENT in verdicts or _has_own_headers(entry):
+        merged["devel"] = PRESENT
+    elif MISSING in verdicts:
+        merged["devel"] = MISSING
+    return entry | headers | {"kmodbot": merged}
+
+
+def _has_own_headers(entry: dict[str, Any]) -> bool:
+    """Tell whether an address of the entry is of the package with the headers of its release."""
+    ending = f"-devel-{entry['kernelrelease']}.rpm"
+    return any(unquote(str(address)).endswith(ending) for address in entry.get("headers") or ())
 
 
 def check_list(document: object, file: str) -> dict[str, Any]:
@@ -62,7 +78,21 @@ def check_list(document: object, file: str) -> dict[str, Any]:
                 raise Unfit(place, f"expected an object, got {_kind(entry)}")
             if not isinstance(entry.get("kernelrelease"), str):
                 raise Unfit(place, "expected an object with the key kernelrelease, a string")
+            _check_ours(entry, place)
     return document
+
+
+def _check_ours(entry: dict[str, Any], place: str) -> None:
+    if not isinstance(entry.get("headers", []), list | None):
+        raise Unfit(f"{place}, headers", f"expected a list, got {_kind(entry['headers'])}")
+    known = entry.get("kmodbot", {})
+    if not isinstance(known, dict):
+        raise Unfit(f"{place}, kmodbot", f"expected an object, got {_kind(known)}")
+    if not isinstance(known.get("seen_in", []), list):
+        seen = f"expected a list, got {_kind(known['seen_in'])}"
+        raise Unfit(f"{place}, kmodbot.seen_in", seen)
+    if known.get("devel", PRESENT) not in (PRESENT, MISSING):
+        raise Unfit(f"{place}, kmodbot.devel", f'expected "{PRESENT}" or "{MISSING}"')
 
 
 def listed_architectures(document: dict[str, Any]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kmodbot.discovery.fetch import Fetcher
-    from kmodbot.discovery.rpmmd import Mirrors, Package
+    from kmodbot.discovery.rpmmd import Item, Mirrors, Package, Primary
 
 _SYSTEM = "system-release"
 _WANTED = Wanted(("kernel", _SYSTEM), lambda name: name == _SYSTEM or may_name_a_kernel(name))
@@ -90,11 +90,24 @@ async def _read(
         raise Unfit(index, "is a web page (HTML), expected the repomd.xml of a repository")
     mirrors.check(document, index)
     item = parse_repomd(document, base).primary()
-    path = await fetcher.large(item)
-    primary = await asyncio.to_thread(read_primary, path, item, _WANTED)
+    primary = await _primary(item, fetcher)
     if not primary.count:
         raise Unfit(base, "is an empty repository: it lists no packages")
     return _contents(primary.packages, primary.count, base, item.url, architectures)
+
+
+async def _primary(item: Item, fetcher: Fetcher) -> Primary:
+    kept = fetcher.holds(item)
+    path = await fetcher.large(item)
+    try:
+        return await asyncio.to_thread(read_primary, path, item, _WANTED)
+    except MetadataError:
+        if not kept:
+            raise
+    # The disk may have damaged the copy; the repository says how it really is.
+    fetcher.forget(item)
+    path = await fetcher.large(item)
+    return await asyncio.to_thread(read_primary, path, item, _WANTED)
 
 
 def _contents(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kmodbot.discovery.crawler.errors import BadListError
+from kmodbot.discovery.crawler.output import whole_output
 from kmodbot.kernels import ARCHITECTURES, InvalidInput, parse_architecture
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from kmodbot.discovery.al2023 import DEFAULT_REPOSITORIES, RepositorySpec, Unfit
 
+    if arguments.output is not None and arguments.output.is_dir():
+        return _fail(f"{arguments.output}: Is a directory; choose another -o", 2)
     try:
         specs = [RepositorySpec.parse(url) for url in arguments.repo or ()]
         document = _read_list(arguments.merge) if arguments.merge else None
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             _discover(specs or list(DEFAULT_REPOSITORIES), architectures, arguments.cache)
         )
         return _give(discovery, document, arguments)
-    except (InvalidInput, Unfit) as error:
+    except (BadListError, InvalidInput, Unfit) as error:
         return _fail(str(error), 2)
     except OSError as error:
         return _fail(f"{error.filename or 'cannot write'}: {error.strerror or error}", 2)
@@ -90,9 +92,11 @@ async def _discover(
 
 def _read_list(path: Path) -> dict[str, Any]:
     from kmodbot.discovery.al2023 import Unfit, check_list
+    from kmodbot.discovery.crawler.strict import parse_strict
 
     try:
-        document = json.loads(path.read_bytes())
+        document = parse_strict(path.read_bytes())
+        json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         place = f"{path}, line {error.lineno}, column {error.colno}"
         raise Unfit(
@@ -100,6 +104,13 @@ def _read_list(path: Path) -> dict[str, Any]:
         ) from None
     except UnicodeDecodeError:
         raise Unfit(str(path), "is not UTF-8; expected a list of kernel-crawler's") from None
+    except UnicodeEncodeError:
+        reason = "holds half of a character (a lone surrogate), which no file can; repair it"
+        raise Unfit(str(path), reason) from None
+    except RecursionError:
+        raise Unfit(str(path), "is nested too deeply to be written; repair it") from None
+    except ValueError as error:
+        raise Unfit(str(path), f"cannot be read: {error}; repair it") from None
     return check_list(document, str(path))
 
 
@@ -115,9 +126,13 @@ def _give(
         reasons = "; ".join(outcome.reason for outcome in unread)
         return _fail(f"the list would not be whole, so none is given: {reasons}", 1)
     result = listing(discovery) if document is None else merge(document, discovery)
-    text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    try:
+        text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
+    except RecursionError:
+        return _fail(f"{arguments.merge}: is nested too deeply to be written; repair it", 2)
     if arguments.output is not None:
-        _write(arguments.output, text)
+        with whole_output(arguments.output) as stream:
+            stream.write(text)
     if arguments.json:
         sys.stdout.write(text)
     else:
@@ -125,29 +140,19 @@ def _give(
     return 0
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        # As a file that is simply opened would have them, not as mkstemp makes them.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def _report(discovery: Discovery) -> str:
     lines = []
     for found in discovery.kernels:
         seen = ", ".join(sorted({sighting.repository for sighting in found.seen_in}))
         lines.append(f"{found.kernel.release:<40} devel {found.devel:<8} seen in {seen}")
-    missing = sum(found.devel == "missing" for found in discovery.kernels)
+    missing, unknown = (
+        sum(found.devel == state for found in discovery.kernels) for state in ("missing", "unknown")
+    )
     lines.append(f"{len(discovery.kernels)} kernels, {missing} of them without headers")
+    if unknown:
+        lines.append(
+            f"of {unknown} it is not known: not every repository that may hold them was read"
+        )
     if discovery.unsupported:
         first = discovery.unsupported[0]
         count = len(discovery.unsupported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kmodbot.kernels import (
     KERNELS_JSON,
+    SUPPORTED,
     InvalidInput,
     parse_driver_name,
     parse_driver_version,
@@ -27,7 +29,6 @@ from ..matrix.render import document, table, wanted_counts
 from ..matrix.wanted import Wanted
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping
 
     from ..matrix.github import Repository
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 _EXIT_FAILED, _EXIT_BAD_INPUT = 1, 2
 _MOST_KERNELS_PER_JOB = 100
+#: One job publishes all builds of a run, each by a request that makes content; GitHub takes 500 of
+#: those in an hour, and the releases to hold the packages have to be made too.
+#: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+_MAX_BUILDS = 450
+_NO_PREVIOUS = "nothing to compare with: the shrink guard is off"
 _API_URL = re.compile(r"https?://[!-?A-~]+")
 
 
@@ -58,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arch",
         choices=("x86_64", "aarch64"),
         help="architecture of the lists, where entries and path do not tell",
+    )
+    kernels.add_argument(
+        "--distribution",
+        action="append",
+        choices=tuple(SUPPORTED),
+        help="build for this one; repeatable (default: all that are supported)",
     )
     kernels.add_argument(
         "--known-bad", type=Path, metavar="FILE", help="kernels known not to build, with reasons"
@@ -108,10 +120,23 @@ def _add_output_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="kernels that one job builds at most, 1 to 100 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--max-builds",
+        type=_count,
+        default=_MAX_BUILDS,
+        metavar="N",
+        help="builds of one run at most; the others are deferred (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print the matrix as JSON")
     parser.add_argument(
         "-o", dest="output", type=Path, metavar="FILE", help="write the matrix to FILE"
     )
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 999999, got {text[:40]!a}")
+    return int(text)
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> int:
@@ -133,19 +158,32 @@ def _make(arguments: argparse.Namespace, environment: Mapping[str, str]) -> None
     previous = read_previous(arguments.previous) if arguments.previous else Previous()
     known_bad = read_known_bad(arguments.known_bad) if arguments.known_bad else KnownBad()
     wanted = _wanted(arguments)
-    _guard(arguments, wanted, previous)
-    plan = make_plan(wanted.groups, _held(repository, previous), known_bad, options)
+    note = _guard(arguments, wanted, previous)
+    groups = wanted.only(arguments.distribution or SUPPORTED)
+    plan = make_plan(groups, _held(repository, previous), known_bad, options)
     _write(arguments, plan, wanted, options)
+    if note:
+        _say(arguments, note)
 
 
-def _guard(arguments: argparse.Namespace, wanted: Wanted, previous: Previous) -> None:
-    if arguments.force or previous.sources is None:
-        return
+def _guard(arguments: argparse.Namespace, wanted: Wanted, previous: Previous) -> str | None:
+    """Raise MatrixError for a list that shrank; return why it is not known whether it did."""
+    if arguments.force:
+        return None
+    if previous.sources is None:
+        return _NO_PREVIOUS
     sources = tuple(sorted(wanted.sources))
-    if not require_no_shrink(wanted_counts(wanted), sources, previous, arguments.max_shrink):
-        message = f"{arguments.previous} was made from {' and '.join(previous.sources)}"
-        note = f"kmodbot matrix: {message}, so it is not known whether the list shrank"
-        print(note, file=sys.stderr)  # noqa: T201  # the answer
+    if require_no_shrink(wanted_counts(wanted), sources, previous, arguments.max_shrink):
+        return None
+    message = f"{arguments.previous} was made from {' and '.join(previous.sources)}"
+    return f"{message}, so it is not known whether the list shrank"
+
+
+def _say(arguments: argparse.Namespace, note: str) -> None:
+    """Say it where it is noticed, and below the table where that goes elsewhere."""
+    print(f"kmodbot matrix: {note}", file=sys.stderr)  # noqa: T201  # the answer
+    if not arguments.json:
+        print(note)  # noqa: T201  # the answer
 
 
 def _repository(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Repository | None:
@@ -185,7 +223,9 @@ def _options(
         if repository is None:
             raise BadInputError("--driver-version: say which, or --repository to take its newest")
         versions = [repository.newest_version()]
-    return Options(driver, list(dict.fromkeys(versions)), arguments.kernels_per_job)
+    return Options(
+        driver, list(dict.fromkeys(versions)), arguments.kernels_per_job, arguments.max_builds
+    )
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:

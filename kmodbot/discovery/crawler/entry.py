@@ -12,8 +12,8 @@ class Entry(NamedTuple):
     """An entry as it stands in the list.
 
     ``kernelversion`` is text or, in the lists of 2022, a number. ``headers`` are addresses, none
-    when the crawler found none. ``devel`` is ``present`` or ``missing`` where the AL2023 discovery
-    knows the kernel, else None.
+    when the crawler found none. ``devel`` is ``present``, ``missing`` or ``unknown`` where the
+    AL2023 discovery has seen the kernel, else None.
     """
 
     place: str
@@ -50,10 +50,11 @@ def parse_entry(content: dict[str, Any], place: str) -> Entry:
 
 
 def _devel(content: object, place: str) -> str:
-    devel = content.get("devel") if isinstance(content, dict) else None
-    if devel not in ("present", "missing"):
-        raise ValueError(_wrong(place, "kmodbot.devel", '"present" or "missing"'))
-    return str(devel)
+    states = ("present", "missing")
+    if not isinstance(content, dict) or content.get("devel", states[0]) not in states:
+        expected = '"present" or "missing" where it is known'
+        raise ValueError(_wrong(place, "kmodbot.devel", expected))
+    return str(content.get("devel", "unknown"))
 
 
 def _wrong(place: str, key: str, expected: str) -> str:

@@ -29,6 +29,8 @@ def whole_output(path: Path | None) -> Iterator[TextIO]:
             stream.seek(0)
             shutil.copyfileobj(stream, sys.stdout)
         return
+    if path.is_dir():
+        raise BadListError(f"{path}: Is a directory; choose another -o")
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

@@ -16,6 +16,7 @@ from kmodbot.kernels import (
     parse_driver_version,
 )
 
+from ..crawler.strict import parse_strict
 from .errors import BadInputError
 
 if TYPE_CHECKING:
@@ -50,11 +51,13 @@ class KnownBad:
 def read_known_bad(path: Path) -> KnownBad:
     """Return what the file says; BadInputError with the place of what is wrong in it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_strict(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}; correct --known-bad") from None
-    except (ValueError, RecursionError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInputError(f"{path}: not JSON ({error}); repair it") from None
+    except ValueError as error:
+        raise BadInputError(f"{path}: cannot be read ({error}); repair it") from None
     if not isinstance(content, dict) or not set(content) <= set(ARCHITECTURES):
         expected = f"expected an object with the keys {' and '.join(ARCHITECTURES)} alone"
         raise BadInputError(f"{path}: {expected}; repair it")

@@ -1,4 +1,4 @@
-"""What is to be built: wanted, minus what is held, minus what is known not to build."""
+"""What is to be built: wanted, minus what is held, what is known not to build, and what waits."""
 
 from __future__ import annotations
 
@@ -29,17 +29,22 @@ class Row:
     held: int
     known_bad: int
     builds: int
+    deferred: int
     jobs: int
 
 
 @dataclass
 class Plan:
-    """The matrix: its jobs in chunks, the counts behind it, and what the releases held."""
+    """The matrix: its jobs in chunks, the counts behind it, and what the releases held.
+
+    ``deferred`` holds the kernel releases that wait for another run, by driver version and group.
+    """
 
     rows: list[Row] = field(default_factory=list)
     chunks: list[list[Job]] = field(default_factory=list)
     held: dict[str, list[str]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    deferred: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def builds(self) -> int:
@@ -59,6 +64,7 @@ class Options:
     driver: str | None
     driver_versions: Sequence[str]
     kernels_per_job: int
+    max_builds: int
 
 
 def make_plan(
@@ -69,8 +75,9 @@ def make_plan(
 ) -> Plan:
     """Return the matrix, the same for the same input.
 
-    ``held`` tells the packages in the release of a tag. Raises MatrixError when the result does
-    not fit GitHub Actions.
+    ``held`` tells the packages in the release of a tag. The builds are taken in the order of the
+    rows, and those past ``max_builds`` are deferred. Raises MatrixError when the result does not
+    fit GitHub Actions.
     """
     plan = Plan()
     jobs: list[Job] = []
@@ -85,7 +92,10 @@ def make_plan(
             bad = _bad(left, group, known_bad, driver_version)
             plan.reasons.update(bad.values())
             todo = [release for release in left if release not in bad]
-            new = _jobs(todo, group, driver_version, options.kernels_per_job)
+            now = todo[: options.max_builds - plan.builds]
+            if now != todo:
+                plan.deferred[f"{driver_version} {group}"] = todo[len(now) :]
+            new = _jobs(now, group, driver_version, options.kernels_per_job)
             jobs += new
             plan.rows.append(
                 Row(
@@ -94,7 +104,8 @@ def make_plan(
                     wanted=len(releases),
                     held=len(releases) - len(left),
                     known_bad=len(bad),
-                    builds=len(todo),
+                    builds=len(now),
+                    deferred=len(todo) - len(now),
                     jobs=len(new),
                 )
             )

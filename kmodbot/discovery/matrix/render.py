@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .plan import Options, Plan
+    from .plan import Options, Plan, Row
     from .wanted import Wanted
 
 FORMAT = 1
@@ -27,10 +27,12 @@ def document(plan: Plan, wanted: Wanted, options: Options) -> Iterator[str]:
             "chunks": len(plan.chunks),
             "held": sum(row.held for row in plan.rows),
             "known_bad": sum(row.known_bad for row in plan.rows),
+            "deferred": sum(row.deferred for row in plan.rows),
         },
         "wanted": wanted_counts(wanted),
         "left_out": dict(sorted(wanted.left_out.items())),
         "known_bad": dict(sorted(plan.reasons.items())),
+        "deferred": plan.deferred,
         "held": plan.held,
     }
     yield "{"
@@ -53,18 +55,24 @@ def wanted_counts(wanted: Wanted) -> dict[str, int]:
 
 def table(plan: Plan, wanted: Wanted) -> Iterator[str]:
     """Give the counts, and the reasons for what is left out, line by line."""
-    yield _line("driver", "image", "wanted", "held", "bad", "to build", "jobs")
+    yield _line("driver", "image", "wanted", "held", "bad", "to build", "deferred", "jobs")
     for row in plan.rows:
-        numbers = (row.wanted, row.held, row.known_bad, row.builds, row.jobs)
-        yield _line(row.driver_version, str(row.group), *map(str, numbers))
+        yield _line(row.driver_version, str(row.group), *map(str, _numbers(row)))
     for reason, count in sorted(plan.reasons.items()):
         yield f"  {count} known not to build: {reason}"
     for reason, count in sorted(wanted.left_out.items()):
-        yield f"  {count} entries left out: {reason}"
+        yield f"  {count} left out: {reason}"
     if plan.builds:
         yield f"{plan.builds} builds in {plan.jobs} jobs and {len(plan.chunks)} chunks"
     else:
         yield "nothing to build"
+    deferred = sum(row.deferred for row in plan.rows)
+    if deferred:
+        yield f"{deferred} builds deferred to the next run: this one is full (--max-builds)"
+
+
+def _numbers(row: Row) -> tuple[int, ...]:
+    return row.wanted, row.held, row.known_bad, row.builds, row.deferred, row.jobs
 
 
 def _line(driver: str, image: str, *numbers: str) -> str:

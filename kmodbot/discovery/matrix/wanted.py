@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from kmodbot.kernels import SUPPORTED, InvalidInput, Kernel, read_kernels
+from kmodbot.kernels import ARCHITECTURES, SUPPORTED, InvalidInput, Kernel, read_kernels
 
 from ..crawler import BadListError, read_findings
 from ..crawler.finding import OK
@@ -13,6 +14,7 @@ from .errors import BadInputError
 from .group import Group
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from ..crawler import Entry, Finding
@@ -31,7 +33,8 @@ class Wanted:
     def add_kernels_json(self, path: Path) -> None:
         """Add the kernels of a kernels.json; BadInputError when it is not one."""
         try:
-            kernels = read_kernels(path.read_text(encoding="utf-8"))
+            document = path.read_text(encoding="utf-8")
+            kernels = read_kernels(document)
         except OSError as error:
             remedy = "give the path of a kernels.json with --kernels"
             raise BadInputError(f"{path}: {error.strerror}; {remedy}") from None
@@ -39,6 +42,7 @@ class Wanted:
             raise BadInputError(f"{path}: not text in UTF-8; repair it") from None
         except InvalidInput as error:
             raise BadInputError(f"{path}: {error.message}") from None
+        _require_no_other_list(path, document)
         _require_once(path, kernels)
         for kernel in kernels:
             group = Group(kernel.distribution, kernel.distro_version, kernel.architecture)
@@ -58,6 +62,20 @@ class Wanted:
         for entry, finding in read_findings(source, architecture):
             self._add(source, entry, finding)
         self.sources.add(CRAWLER)
+
+    def only(self, distributions: Collection[str]) -> dict[Group, set[str]]:
+        """Return the groups of these distributions; the kernels of others count as left out.
+
+        ``groups`` keeps them, so that what is asked for does not make a list shrink.
+        """
+        for group, releases in self.groups.items():
+            if group.distribution not in distributions:
+                self.left_out[f"{group.distribution}: not asked for"] += len(releases)
+        return {
+            group: releases
+            for group, releases in self.groups.items()
+            if group.distribution in distributions
+        }
 
     def _add(self, source: str, entry: Entry, finding: Finding) -> None:
         if finding.status != OK:
@@ -95,6 +113,22 @@ class Wanted:
             self.left_out[f"{group.distribution} {group.distro_version}: {cause}"] += 1
             return
         self.groups.setdefault(group, set()).add(release)
+
+
+def _require_no_other_list(path: Path, document: str) -> None:
+    """Refuse what ``add_kernel`` lets pass: read as a kernels.json it would hold no kernel."""
+    if not document.strip():
+        remedy = "restore it, or write {} into it if there is nothing to build"
+        raise BadInputError(f"{path}: is empty; {remedy}")
+    content: dict[str, Any] = json.loads(document)
+    for key, value in content.items():
+        if key in ARCHITECTURES or not isinstance(value, list):
+            continue
+        if any(isinstance(entry, dict) and "kernelversion" in entry for entry in value):
+            remedy = "this is a kernel-crawler list; give it as --crawler"
+            raise BadInputError(f"{path}: {key!a}: {remedy}")
+        expected = f"expected {' or '.join(ARCHITECTURES)} as the name of a list"
+        raise BadInputError(f"{path}: {key!a}: {expected}; rename or remove it")
 
 
 def _require_once(path: Path, kernels: list[Kernel]) -> None:

@@ -51,7 +51,8 @@ def parse_document(document: bytes, file: str, root: str, what: str) -> _Element
     try:
         element = etree.fromstring(document, etree.XMLParser(**SAFE))
     except etree.XMLSyntaxError as error:
-        raise MetadataError(file, f"is not well-formed XML, expected {what}: {error.msg}") from None
+        reason = f"is not well-formed XML, expected {what}: {error.msg}"
+        raise MetadataError(file, f"{reason}; check the address, or try again later") from None
     refuse_dtd(element, file)
     if element.tag != root:
         raise MetadataError(file, f"has the root element {element.tag}, expected {what}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,6 +133,20 @@ def test_a_list_of_one_architecture_stays_so_unless_told_otherwise(
         ('{"ubuntu": [{}]}', "list.json, ubuntu[0]: expected an object with the key kernelrelease"),
         ('"\\udc80', "is not JSON"),
         ("\udc80", "is not UTF-8"),
+        ('{"a": [], "a": []}', "the key 'a' stands twice in one object; repair it"),
+        ('{"a": [{"kernelrelease": NaN}]}', "NaN is not JSON; repair it"),
+        ('{"a": ' + "[" * 100_000, "cannot be read: it is nested too deeply; repair it"),
+        ('{"a": [{"kernelrelease": "\\ud800"}]}', "a lone surrogate"),
+        ('{"a": [{"kernelrelease": "r", "kmodbot": 1}]}', "a[0], kmodbot: expected an object"),
+        (
+            '{"a": [{"kernelrelease": "r", "kmodbot": {"seen_in": {}}}]}',
+            "a[0], kmodbot.seen_in: expected a list",
+        ),
+        (
+            '{"a": [{"kernelrelease": "r", "kmodbot": {"devel": "maybe"}}]}',
+            'a[0], kmodbot.devel: expected "present" or "missing"',
+        ),
+        ('{"a": [{"kernelrelease": "r", "headers": 1}]}', "a[0], headers: expected a list"),
     ],
 )
 def test_a_list_of_another_shape_is_refused_at_its_place(
@@ -181,8 +196,92 @@ def test_nothing_at_all_is_never_a_partial_list(tmp_path: Path) -> None:
     assert command("--repo", broken, "--allow-partial") == 1
 
 
+def test_what_an_earlier_merge_knew_is_kept(repository: str, tmp_path: Path) -> None:
+    seen = {"repository": "core", "package": f"kernel-1:{R}", "al2023_release": "2023.7.20250331"}
+    ours = {"seen_in": [seen], "devel": "present", "note": "ours"}
+    listed = entry(R, kmodbot=ours)
+    (result, *_) = merged(repository, tmp_path, {"amazonlinux2023": [listed]})["amazonlinux2023"]
+    assert (result["kmodbot"]["devel"], result["kmodbot"]["note"]) == ("present", "ours")
+    first, *others = result["kmodbot"]["seen_in"]
+    assert first == seen
+    assert [other["repository"] for other in others] == ["livepatch"]
+
+
+@pytest.mark.parametrize(
+    ("header", "devel"),
+    [(f"https://m/kernel-devel-{R}.rpm", "present"), ("https://m/kernel-devel-6.1.1.rpm", None)],
+)
+def test_live_patches_alone_do_not_tell_that_headers_are_missing(
+    tmp_path: Path, header: str, devel: str | None
+) -> None:
+    patches = on_disk(tmp_path / "patches", [livepatch("6.1.134-150.224")])
+    document = {"amazonlinux2023": [entry(R, headers=[header])]}
+    (result,) = merged(patches, tmp_path, document)["amazonlinux2023"]
+    assert result["headers"] == [header]
+    assert result["kmodbot"].get("devel") == devel
+
+
+def test_a_verdict_outlives_a_run_that_could_not_tell(repository: str, tmp_path: Path) -> None:
+    patches = on_disk(tmp_path / "patches", [livepatch("6.1.134-150.224")])
+    known = merged(repository, tmp_path, {}, "--arch", "x86_64")
+    again = merged(patches, tmp_path, known, "--arch", "x86_64")
+    assert again == known
+    assert [item["kmodbot"]["devel"] for item in again["amazonlinux2023"]] == ["missing", "present"]
+
+
+def test_no_verdict_is_given_when_the_core_could_not_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patches = on_disk(tmp_path / "patches", [livepatch("6.1.134-150.224")])
+    broken = on_disk(tmp_path / "broken", [kernel("6.1.134-150.224")])
+    (tmp_path / "broken/repodata/primary.xml.gz").write_bytes(b"\x1f\x8b")
+    words = ("--repo", patches, "--repo", broken, "--allow-partial")
+    assert command(*words, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["amazonlinux2023"]
+    assert list(found["kmodbot"]) == ["seen_in"]
+    assert command(*words) == 0
+    assert "of 1 it is not known" in capsys.readouterr().out
+
+
+def test_a_list_as_deep_as_can_just_be_read_is_merged_or_refused(
+    repository: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = tmp_path / "list.json", tmp_path / "out.json"
+    limit = sys.getrecursionlimit()
+    for depth in range(limit - 100, limit, 3):
+        deep = "[" * depth + "]" * depth
+        source.write_text(f'{{"ubuntu": [{{"kernelrelease": "r", "more": {deep}}}]}}')
+        if command("--repo", repository, "--merge", source, "-o", output) == 0:
+            output.unlink()
+            continue
+        assert "nested too deeply" in capsys.readouterr().err
+        assert not output.exists()
+
+
 def test_a_file_that_cannot_be_written_is_said(
     repository: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command("--repo", repository, "-o", tmp_path / "no" / "list.json") == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_to_write_to(
+    repository: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--repo", repository, "-o", tmp_path) == 2
+    message = f"kmodbot discover al2023: {tmp_path}: Is a directory; choose another -o\n"
+    assert capsys.readouterr().err == message
+
+
+def test_no_verdict_is_given_while_another_repository_could_not_be_read(
+    repository: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = on_disk(tmp_path / "broken", [kernel("6.1.134-150.224", "kernel-devel")])
+    (tmp_path / "broken/repodata/primary.xml.gz").write_bytes(b"\x1f\x8b")
+    words = ("--repo", repository, "--arch", "x86_64", "--json")
+    assert command(*words, "--repo", broken, "--allow-partial") == 0
+    found = json.loads(capsys.readouterr().out)["amazonlinux2023"]
+    assert [item["kmodbot"].get("devel") for item in found] == [None, "present"]
+    assert command(*words) == 0
+    found = json.loads(capsys.readouterr().out)["amazonlinux2023"]
+    assert [item["kmodbot"].get("devel") for item in found] == ["missing", "present"]

@@ -41,8 +41,8 @@ async def ask(*urls: str, cache: Path | None = None, pauses: Pauses | None = Non
         return await discover(specs, ARCHITECTURES, fetcher=fetcher)
 
 
-def spoil(cache: Path) -> None:
-    for path in cache.glob("*.document"):
+def spoil(cache: Path, kind: str = "document") -> None:
+    for path in cache.glob(f"*.{kind}"):
         path.write_bytes(path.read_bytes()[:-1] + b"?")
 
 
@@ -183,6 +183,27 @@ async def test_a_spoiled_cache_costs_a_request_and_nothing_else(cdn: Cdn, tmp_pa
     cdn.statuses.clear()
     assert (await ask(url, cache=tmp_path)).complete
     assert {status for _, status in cdn.statuses} == {200}
+
+
+async def test_a_damaged_file_in_the_cache_is_fetched_once_more(cdn: Cdn, tmp_path: Path) -> None:
+    url = cdn.add("r", SAMPLES)
+    first = await ask(url, cache=tmp_path)
+    spoil(tmp_path, "file")
+    assert await ask(url, cache=tmp_path) == first
+    assert cdn.requests[PRIMARY] == 2
+    assert await ask(url, cache=tmp_path) == first
+    assert cdn.requests[PRIMARY] == 2
+
+
+async def test_a_file_that_is_damaged_at_its_origin_too_is_refused(
+    cdn: Cdn, tmp_path: Path
+) -> None:
+    url = cdn.add("r", SAMPLES)
+    await ask(url, cache=tmp_path)
+    cdn.files[PRIMARY] = cdn.files[PRIMARY][:-1] + b"!"
+    spoil(tmp_path, "file")
+    assert "has the checksum sha256:" in reason(await ask(url, cache=tmp_path))
+    assert cdn.requests[PRIMARY] == 2
 
 
 async def test_a_tampered_download_leaves_nothing_in_the_cache(cdn: Cdn, tmp_path: Path) -> None:

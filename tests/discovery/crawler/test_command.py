@@ -213,3 +213,11 @@ def test_a_wrong_argument_is_named(
 ) -> None:
     assert run(*[word.replace("LIST", str(path)) for word in words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_to_write_to(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(path), "-o", str(tmp_path)) == 2
+    message = f"kmodbot discover crawler: {tmp_path}: Is a directory; choose another -o\n"
+    assert capsys.readouterr().err == message

@@ -284,3 +284,50 @@ def test_a_hostile_target_does_not_reach_the_terminal_as_it_is() -> None:
 def test_an_architecture_nobody_told_is_not_guessed() -> None:
     finding = find("ubuntu-generic", "6.8.0-63-generic", "66")
     assert (finding.status, finding.architecture) == ("ok", None)
+
+
+KALI = deb("6.12.38+kali-amd64", "6.12.38-1")
+
+
+@pytest.mark.parametrize(
+    ("target", "release", "headers"),
+    [
+        ("debian", "6.12.25-1kali1-amd64", ()),
+        ("debian", "6.12.32-1parrot1-amd64", ()),
+        ("debian", "6.12.25-1+rpt1-arm64", ()),
+        ("debian", "6.12.12-1~deepin1-amd64", ()),
+        ("debian", "6.1.90-1pexip1-amd64", ()),
+        ("debian", "6.12.38-1-amd64", (KALI,)),
+        ("debian", "6.12.38-1-amd64", (deb("6.12.38+deb13-amd64", "6.12.38-1"), KALI)),
+        ("amazonlinux2023", "5.15.0-1.el9uek.x86_64", ()),
+        ("amazonlinux2023", "5.14.0-427.el9.x86_64", ()),
+        ("amazonlinux2", "6.17.1-300.fc43.x86_64", ()),
+    ],
+)
+def test_a_rebuild_by_others_is_not_taken_for_the_original(
+    target: str, release: str, headers: tuple[str, ...]
+) -> None:
+    finding = find(target, release, "1", *headers)
+    assert (finding.status, finding.distro_version, finding.releases) == ("unsupported", None, ())
+    assert finding.reason is not None
+    assert finding.reason.startswith("a rebuild by others")
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("6.1.170-3+b2-amd64", "12"),
+        ("6.1.170-3.1-amd64", "12"),
+        ("6.1.170-3+deb12u1-amd64", "12"),
+        ("5.10.10-1+deb11u2+b1-amd64", "11"),
+    ],
+)
+def test_what_debian_itself_appends_to_a_version_is_understood(release: str, version: str) -> None:
+    finding = find("debian", release)
+    assert (finding.status, finding.distro_version) == ("ok", version)
+
+
+@pytest.mark.parametrize("flavour", ["rt-arm64", "cloud-arm64", "arm64-16k", "grsec-arm64"])
+def test_every_flavour_of_debian_is_debian(flavour: str) -> None:
+    header = deb(f"6.12.94+deb13-{flavour}", "6.12.94-1", "arm64")
+    assert find("debian", "6.12.94-1-arm64", "1", header).status == "ok"

@@ -64,7 +64,7 @@ def test_a_plan_builds_every_kernel_once_for_each_version(
     releases = {f"6.1.0-{number}-amd64" for number in range(1, count + 1)}
     wanted = {Group("debian", "12", "x86_64"): releases} if releases else {}
     names = [f"v0.{number}.0" for number in range(versions)]
-    options = Options("hello", names, per_job)
+    options = Options("hello", names, per_job, max_builds=1500)
     plan = make_plan(wanted, lambda _: frozenset(), KnownBad(), options)
     jobs = [one for chunk in plan.chunks for one in chunk]
     built = [(one["driver_version"], release) for one in jobs for release in one["kernels"]]

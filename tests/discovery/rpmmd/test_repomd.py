@@ -73,7 +73,7 @@ def test_an_index_that_cannot_be_trusted_is_refused(old: str, new: str, reason: 
         (b"<!DOCTYPE html><html></html>", "web page"),
         (b"\n  <HTML>", "web page"),
         (b"<repomd/>", "root element repomd"),
-        (b"{}", "not well-formed"),
+        (b"{}", "not well-formed XML, expected the repomd.xml of a repository: .*; check the addr"),
         (b"", "not well-formed"),
         (b"<!DOCTYPE x [<!ENTITY a 'b'>]><repomd>&a;</repomd>", "document type declaration"),
         (repomd(PRIMARY)[:-20], "not well-formed"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kmodbot.kernels import distro_version_candidates
+from kmodbot.kernels import InvalidInput, distro_version_candidates
+from kmodbot.kernels.releases import read_release
 from kmodbot.kernels.releases.debian import series_versions
 
 from ..headers import read_headers
@@ -23,10 +24,18 @@ _NAME = re.compile(
     r"-(?P<revision>[0-9][0-9A-Za-z.+~]*))"
     r"-(?P<flavour>(?:[a-z][a-z0-9]*-)*)(?P<arch>[a-z0-9]+)"
 )
+# What Debian itself appends: rebuilds by its own machines, stable updates, backports, uploads to
+# experimental, and for a while the patches of grsecurity.
+_REVISION = re.compile(
+    r"[0-9]+(?:\.[0-9]+)*"
+    r"(?:\+b[0-9]+|[+~]deb[0-9]+u[0-9]+|~bpo[0-9]+\+[0-9]+|~exp[0-9.]*|~rc[0-9]+"
+    r"|\+grsecunoff[0-9]+)*"
+)
 # No package version looks like these: the tag stands before the dash, or the number ends in 0.
 _RELEASE = re.compile(
     r"[0-9]+\.[0-9]+\.(?:[0-9]+\+deb[0-9]+(?:\+[0-9]+)?|0-[0-9][0-9a-z.]*)-[a-z].*"
 )
+_FLAVOURS = re.compile(r"-(?:[a-z][a-z0-9]*-)+(?=(?:amd64|arm64)(?:-16k)?\Z)")
 _FLAVOUR = re.compile(r".*(?:[0-9]|\+bpo)-((?:[a-z][a-z0-9]*-)*)[a-z0-9]+")
 _LATE = re.compile(r"~([a-z]+)([0-9]*)[^~]*$")
 _STABLE_UPDATE = re.compile(r"\+deb([0-9]+)u[0-9]+")
@@ -34,6 +43,7 @@ _IN_RELEASE = re.compile(r"\+deb([0-9]+)[+-]")
 _FIRST_UPLOAD = re.compile(r"1(?:~bpo[0-9]+\+1)?")
 # Since this one, in Debian 13 and its backport to 12, a release is made of number and tag.
 _TAGGED_SINCE = (6, 12, 38)
+_REBUILD = "a rebuild by others, not a kernel of debian"
 _NO_SERIES = "a series no Debian release was born with, so of testing or unstable"
 
 
@@ -45,11 +55,14 @@ def read(entry: Entry) -> Answer:
     if match is None:
         detail = f"{entry.kernelrelease[:80]!a} is not of the form VERSION-REVISION-ARCHITECTURE"
         raise UnsupportedError("not a package version of debian", detail)
+    if not _REVISION.fullmatch(match["revision"]):
+        raise UnsupportedError(_REBUILD, f"{_REBUILD}: its revision is {match['revision'][:40]!a}")
     architecture = known_architecture(match["arch"])
     if architecture is None:
         raise UnsupportedError("an architecture that is not supported", f"{match['arch']} is none")
     releases = _releases(entry, match)
     version = _version(match, releases)
+    _require_own(releases)
     if not releases:
         releases = _composed(match, version)
     alone = distro_version_candidates("debian", releases[0]) if releases else ()
@@ -75,6 +88,16 @@ def _releases(entry: Entry, match: re.Match[str]) -> tuple[str, ...]:
     return tuple(
         sorted(names, key=lambda name: (_flavour(name) != match["flavour"], len(name), name))
     )
+
+
+def _require_own(releases: tuple[str, ...]) -> None:
+    """Refuse an entry whose headers are of a release that Debian, whatever flavour, never had."""
+    for release in releases:
+        try:
+            read_release("debian", _FLAVOURS.sub("-", release))
+        except InvalidInput:
+            detail = f"{_REBUILD}: its headers are of {release[:60]!a}"
+            raise UnsupportedError(_REBUILD, detail) from None
 
 
 def _flavour(release: str) -> str:
