@@ -116,10 +116,11 @@ class Watch:
         unknown = tuple(f"{o.url}: {o.reason}" for o in found.outcomes if o.status == "unknown")
         for source in unknown:
             log.warning("discovery: unknown: %s", source)
-        # What was there before the bot looked for the first time is not new, nor is what appeared
-        # while it only reported.
         history = await self.discoveries.all()
-        old = not history or self.settings.discovery is Action.REPORT
+        # What was there before core was read for the first time is not new, nor is what appeared
+        # while the bot only reported.
+        first = not any("core" in discovery.sources for discovery in history)
+        old = first or self.settings.discovery is Action.REPORT
         seen = [
             Discovery(
                 kernel=item.kernel,
@@ -159,24 +160,33 @@ class Watch:
 
     async def _act(self) -> None:
         """Propose or build a few of the kernels that are new; the others follow a minute later."""
-        if self.settings.discovery not in {Action.PROPOSE, Action.BUILD}:
+        act = {Action.PROPOSE: self._propose, Action.BUILD: self._build}.get(
+            self.settings.discovery
+        )
+        if act is None:
             return
         for discovery in (await self.discoveries.unhandled())[:_ACTIONS_A_MINUTE]:
             try:
-                await self._handle(discovery)
+                done = await act(discovery)
             except (GitHubRefused, DispatchFailed) as error:
                 # Another kernel may fare better; this one is not tried for ever.
                 log.error("discovery: %s: %s", discovery.kernel.release, error)  # noqa: TRY400
-            await self.discoveries.handled(discovery.kernel)
+                done = True
+            if done:
+                await self.discoveries.handled(discovery.kernel)
 
-    async def _handle(self, discovery: Discovery) -> None:
-        if self.settings.discovery is Action.PROPOSE:
-            await self.proposals.propose_kernel(discovery.kernel, _reason(discovery))
-        elif (version := await self._newest_driver_version()) is None:
-            log.warning("discovery: no driver version is known yet, so nothing is built")
-        else:
-            driver = Driver.parse(self.settings.driver, version)
-            await self.dispatcher.request(Target(driver, discovery.kernel))
+    async def _propose(self, discovery: Discovery) -> bool:
+        await self.proposals.propose_kernel(discovery.kernel, _reason(discovery))
+        return True
+
+    async def _build(self, discovery: Discovery) -> bool:
+        version = await self._newest_driver_version()
+        if version is None:
+            # The kernel waits until a node has asked for some driver version.
+            return False
+        driver = Driver.parse(self.settings.driver, version)
+        await self.dispatcher.request(Target(driver, discovery.kernel))
+        return True
 
     async def _newest_driver_version(self) -> str | None:
         """Return the newest version that a node has asked for."""

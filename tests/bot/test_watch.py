@@ -174,6 +174,33 @@ async def test_what_is_new_can_be_proposed(watched: tuple[Bot, Watch], github: S
 
 
 @pytest.mark.parametrize("action", [Action.PROPOSE])
+async def test_a_first_look_that_could_not_read_core_makes_nothing_new(
+    watched: tuple[Bot, Watch], github: Sandbox
+) -> None:
+    _, watch = watched
+    await look(watch, listing(1, outcome=AWAY, devel="missing", source="livepatch"))
+    await look(watch, listing(1, 2, 3))
+
+    assert github.pulls == []
+
+
+@pytest.mark.parametrize("action", [Action.BUILD])
+async def test_a_kernel_waits_for_the_first_driver_version_that_is_asked_for(
+    watched: tuple[Bot, Watch], github: Sandbox
+) -> None:
+    bot, watch = watched
+    await look(watch, listing(1))
+    await look(watch, listing(1, 2))
+    assert github.runs == []
+
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+    await look(watch, listing(1, 2))
+
+    assert github.runs[-1].inputs["kernel_version"] == kernel(2).release
+
+
+@pytest.mark.parametrize("action", [Action.PROPOSE])
 async def test_many_new_kernels_are_proposed_a_few_at_a_time(
     watched: tuple[Bot, Watch], github: Sandbox
 ) -> None:

@@ -34,20 +34,9 @@ class Builds:
 
         Of any number of concurrent calls for one target, in any number of processes, one gets True.
         """
-        async with self._database.writing() as connection:
-            existing = await _one(connection, builds.c.reservation == target.key)
-            if existing is not None:
-                return existing, False
-            await connection.execute(
-                insert(builds).values(
-                    id=build_id,
-                    reservation=target.key,
-                    phase=Phase.QUEUED,
-                    created_at=now,
-                    **_target_columns(target),
-                )
-            )
-        return Build(build_id, target, Phase.QUEUED, now), True
+        build = Build(build_id, target, Phase.QUEUED, now)
+        existing = await self._insert(build)
+        return existing or build, existing is None
 
     async def release(self, build: Build) -> None:
         """Give up the reservation of a build whose package no longer exists."""
@@ -107,18 +96,7 @@ class Builds:
 
     async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
         """Record a package that exists without a build of ours, so that its kernel is proposed."""
-        async with self._database.writing() as connection:
-            if await _one(connection, builds.c.reservation == target.key) is None:
-                values = _target_columns(target) | _package_columns(package)
-                await connection.execute(
-                    insert(builds).values(
-                        id=build_id,
-                        reservation=target.key,
-                        phase=Phase.DONE,
-                        created_at=now,
-                        **values,
-                    )
-                )
+        await self._insert(Build(build_id, target, Phase.DONE, now, package=package))
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
@@ -171,6 +149,14 @@ class Builds:
         )
         return sorted({build.target.kernel for build in similar})
 
+    async def _insert(self, build: Build) -> Build | None:
+        """Store a build that reserves its target; return the build that holds it already."""
+        async with self._database.writing() as connection:
+            holder = await _one(connection, builds.c.reservation == build.target.key)
+            if holder is None:
+                await connection.execute(insert(builds).values(**_new_row(build)))
+        return holder
+
     async def _change(
         self,
         build_id: str,
@@ -201,15 +187,20 @@ async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> B
     return None if row is None else _build(row)
 
 
-def _target_columns(target: Target) -> dict[str, Any]:
-    driver, kernel = target.driver, target.kernel
+def _new_row(build: Build) -> dict[str, Any]:
+    driver, kernel = build.target.driver, build.target.kernel
     return {
+        "id": build.id,
+        "reservation": build.target.key,
         "driver": driver.name,
         "driver_version": driver.version,
         "distribution": kernel.distribution,
         "distro_version": kernel.distro_version,
         "architecture": kernel.architecture,
         "kernel_release": kernel.release,
+        "phase": build.phase,
+        "created_at": build.created_at,
+        **(_package_columns(build.package) if build.package else {}),
     }
 
 
