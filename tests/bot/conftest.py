@@ -205,8 +205,16 @@ def runner() -> QuickRunner:
 
 
 @pytest.fixture
-async def github(tmp_path: Path, runner: QuickRunner) -> AsyncIterator[Sandbox]:
-    async with Sandbox(tmp_path / "github", content=CONTENT, runner=runner) as sandbox:
+def content() -> dict[str, bytes]:
+    """Return the files of the driver's repository."""
+    return CONTENT
+
+
+@pytest.fixture
+async def github(
+    tmp_path: Path, content: dict[str, bytes], runner: QuickRunner
+) -> AsyncIterator[Sandbox]:
+    async with Sandbox(tmp_path / "github", content=content, runner=runner) as sandbox:
         yield sandbox
 
 

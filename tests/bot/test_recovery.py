@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 import sqlite3
 import time
 from datetime import UTC, datetime
@@ -17,7 +18,14 @@ from kmodbot.bot import keys
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.sandbox import Fault
-from tests.bot.conftest import eventually, git, is_one_commit_above_main, running_bot
+from tests.bot.conftest import (
+    CONTENT,
+    WORKFLOW,
+    eventually,
+    git,
+    is_one_commit_above_main,
+    running_bot,
+)
 from tests.bot.test_webhooks import RUN, deliver, signed
 
 if TYPE_CHECKING:
@@ -149,37 +157,41 @@ class TestRunsThatLie:
     async def test_a_run_on_another_branch_is_not_taken_for_the_lost_one(
         self, settings: Settings, github: Sandbox
     ) -> None:
-        hasty = dataclasses.replace(settings, claim_seconds=0.2)
         github.hold_runs()
         github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
-        async with running_bot(hasty, github) as bot:
+        async with running_bot(settings, github) as bot:
             await bot.ask()
-            github.runs[0].head_branch = "evil"
+        # While no bot looks, so that none can find the run as it was.
+        github.runs[0].head_branch = "evil"
+
+        hasty = dataclasses.replace(settings, claim_seconds=0.2)
+        async with running_bot(hasty, github) as bot:
             await eventually(lambda: reconciled_to(bot, github, runs=2))
 
         assert github.runs[1].head_branch == "main"
 
-    async def test_a_workflow_that_hides_its_build_does_not_run_for_ever(
-        self, settings: Settings, github: Sandbox
-    ) -> None:
+
+class TestAWorkflowThatHidesItsBuild:
+    @pytest.fixture
+    def content(self) -> dict[str, bytes]:
+        without_title = re.sub(r"run-name: >-\n(  .*\n)+", "run-name: my own title\n", WORKFLOW)
+        return CONTENT | {".github/workflows/driver-build.yml": without_title.encode()}
+
+    async def test_it_does_not_run_for_ever(self, settings: Settings, github: Sandbox) -> None:
         hasty = dataclasses.replace(settings, claim_seconds=0.05)
         github.hold_runs()
         github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer", times=99))
         async with running_bot(hasty, github) as bot:
             await bot.ask()
-            for run in github.runs:
-                run.title = "my own title"
             (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
 
             async def gave_up() -> bool:
                 await bot.reconcile()
-                for run in github.runs:
-                    run.title = "my own title"
                 return bool((await bot.status(build.id))["status"] == "error")
 
             await eventually(gave_up)
             assert "run-name" in (await bot.status(build.id))["error"]
-            assert len(github.runs) <= 3
+            assert 1 <= len(github.runs) <= 3
 
 
 async def test_a_rerun_of_a_failed_run_brings_its_build_back(
