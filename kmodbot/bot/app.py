@@ -12,6 +12,7 @@ from aiohttp import web
 from kmodbot.bot import keys
 from kmodbot.bot.changes import Changes
 from kmodbot.bot.completion import Completion
+from kmodbot.bot.deliveries import DeliveryWork
 from kmodbot.bot.dispatch import Dispatcher
 from kmodbot.bot.events import MAX_PAYLOAD
 from kmodbot.bot.github.client import TIMEOUT, GitHubClient
@@ -23,6 +24,7 @@ from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import authenticate, envelope
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.proposals import Proposals
+from kmodbot.bot.reconciler import Reconciler
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries
@@ -83,8 +85,14 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.WATCH] = watch
             app[keys.DELIVERIES] = deliveries
             app[keys.DISPATCHER] = dispatcher
+            list_changed = asyncio.Event()
             app[keys.WORKERS] = Workers(
-                settings, builds, deliveries, dispatcher, completion, proposals, watch
+                settings,
+                DeliveryWork(settings, deliveries, completion, proposals, list_changed),
+                Reconciler(builds, deliveries, dispatcher, completion, proposals),
+                proposals,
+                watch,
+                list_changed,
             )
             yield
     finally:
