@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WAIT = 30
 _GRACE = 15.0
 _SHORTEST_POLL = 1.0
-_OK, _ACCEPTED, _NOT_FOUND = 200, 202, 404
+_OK, _ACCEPTED, _NOT_FOUND, _CONFLICT = 200, 202, 404, 409
 _REFUSALS = {
     400: "the bot refused: {reason}",
     401: "the bot refused: {reason}; is KMODBOT_TOKEN set and right?",
@@ -58,6 +58,9 @@ class Bot:
             return _package(answer)
         if answer.status == _ACCEPTED:
             return _build_id(answer)
+        if answer.status == _CONFLICT:
+            # It failed a short while ago, and the bot does not try again with every boot.
+            raise BuildFailed(f"the build failed: {answer.reason() or 'no reason given'}")
         raise _refusal(answer)
 
     def status(self, build_id: str, wait: float) -> dict[str, Any] | None:

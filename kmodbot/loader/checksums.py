@@ -51,8 +51,13 @@ def expected_sha256(
 
 
 def require_ours(package: Package, options: Options, kernel: Kernel) -> Package:
-    """Return the package; NotVerified unless it is the one of the driver's own release."""
+    """Return the package; NotVerified unless it is the one of the driver's own release.
+
+    The packages of a private repository come through the bot, at the address the node knows it by.
+    """
     name, tag = package_name(options.driver, kernel), release_tag(options.driver.version, kernel)
+    if package.name == name and _path(package.url)[-3:] == ["packages", tag, name]:
+        return Package(name, _through_bot(options.bot_url, tag, name), package.sha256)
     url = download_url(options.server_url, options.repository, tag, name)
     for wanted, got, same in (
         (name, package.name, package.name == name),
@@ -73,8 +78,19 @@ def _place(url: str) -> tuple[object, ...]:
         server = (parts.hostname, parts.port)
     except ValueError:
         return ()
-    path = [unquote(part) for part in parts.path.split("/")]
+    path = _path(url)
     return (*server, [part.lower() for part in path[:-4]], path[-4:])
+
+
+def _path(url: str) -> list[str]:
+    try:
+        return [unquote(part) for part in urlsplit(url).path.split("/")]
+    except ValueError:
+        return []
+
+
+def _through_bot(bot_url: str, tag: str, name: str) -> str:
+    return f"{bot_url}/packages/{quote(tag, safe='')}/{quote(name, safe='')}"
 
 
 def _of_release(

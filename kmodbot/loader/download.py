@@ -57,12 +57,14 @@ class Partial:
             for path in self._made:
                 path.rmdir()
 
-    def download(self, url: str) -> bool:
+    def download(self, url: str, token: str | None = None) -> bool:
         """Fill the file from an address; False when there is nothing at it.
+
+        ``token`` is shown to the server of the address and to none that it redirects to.
 
         Raises TransientError for a download that broke off, NotVerified for one without end.
         """
-        with web.opened(web.request(url), _STALLED) as response:
+        with web.opened(web.request(url, token=token), _STALLED) as response:
             if response.status == _NOT_FOUND:
                 return False
             if response.status != _OK:

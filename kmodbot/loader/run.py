@@ -96,10 +96,11 @@ class _Run:
         with self._progress.phase("build"):
             version = options.driver.version
             package = build(bot, self._kernel, version, self._deadline, self._progress)
-            require_ours(package, options, self._kernel)
+            package = require_ours(package, options, self._kernel)
         say(f"built: {package.url}")
         with self._progress.phase("download"), self._progress.waiting("downloading"):
-            patiently(lambda: _download_known(partial, package.url), self._deadline, say)
+            token = options.token if package.url.startswith(f"{options.bot_url}/") else None
+            patiently(lambda: _download_known(partial, package.url, token), self._deadline, say)
         return _Source(package.url, package.sha256, "bot", found_at_once=False)
 
     def _verify(self, partial: Partial, source: _Source) -> None:
@@ -130,9 +131,9 @@ class _Run:
             raise NotVerified(f"{path}: {error}") from error
 
 
-def _download_known(partial: Partial, url: str) -> None:
+def _download_known(partial: Partial, url: str, token: str | None) -> None:
     # GitHub's public address may lag behind the release by a moment.
-    if not partial.download(url):
+    if not partial.download(url, token):
         raise TransientError(f"{url} answered 404")
 
 

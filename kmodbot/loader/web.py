@@ -83,15 +83,17 @@ def request(
 ) -> urllib.request.Request:
     """Return a request: POST with a JSON body when there is data, else GET."""
     headers = {"User-Agent": _AGENT, "Accept": accept}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
     body = None
     if data is not None:
         body = json.dumps(data).encode()
         headers["Content-Type"] = "application/json"
     if urlsplit(url).scheme not in {"http", "https"}:
         raise Unreachable(f"{url!a} is no address of the web")
-    return urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - checked above
+    wanted = urllib.request.Request(url, data=body, headers=headers)  # noqa: S310 - checked above
+    if token:
+        # Stays behind when a redirect leads to another server.
+        wanted.add_unredirected_header("Authorization", f"Bearer {token}")
+    return wanted
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

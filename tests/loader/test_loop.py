@@ -105,6 +105,35 @@ def test_a_token_is_not_carried_along_a_redirect(node: Node, package: bytes) -> 
     assert not node.github.made("GET /build")
 
 
+def test_a_package_of_a_private_repository_comes_through_the_bot(
+    node: Node, package: bytes
+) -> None:
+    node.environment["KMODBOT_TOKEN"] = "s3cret-t0ken"
+    # The bot need not know the address that the node knows it by.
+    url = f"http://kmodbot.internal/packages/{TAG}/{NAME}"
+    node.bot.on("POST /build", Reply(200, known(node.github, package, url=url)))
+    signed = {"Location": f"{node.github.url}/signed?key=1"}
+    node.bot.on(f"GET /packages/{TAG}/{NAME}", Reply(302, headers=signed))
+    node.github.on("GET /signed", Reply(200, package))
+
+    done = node.load()
+
+    assert done.returncode == 0, done.stderr
+    assert (node.root / PLACE / NAME).read_bytes() == package
+    (asked,) = node.bot.made(f"GET /packages/{TAG}/{NAME}")
+    assert asked.headers["Authorization"] == "Bearer s3cret-t0ken"
+    assert all("Authorization" not in call.headers for call in node.github.calls)
+
+
+def test_a_build_that_failed_a_short_while_ago_is_not_waited_for(node: Node) -> None:
+    error = {"code": "build_failed", "message": 'the run failed in step "Build the package"'}
+    node.bot.on("POST /build", Reply(409, {"error": error}, {"Retry-After": "3000"}))
+    done = node.load()
+    assert done.returncode == 3
+    assert 'the build failed: the run failed in step "Build the package"' in done.stderr
+    assert len(node.bot.calls) == 1
+
+
 def test_a_failed_build_is_reported_with_its_reason(node: Node) -> None:
     node.bot.on("POST /build", accepted())
     body = {"status": "error", "error": "headers not found\x1b[2J", "run_url": "https://x/1"}
