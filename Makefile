@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What compiling a module for a Debian 12 kernel needs.
 TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyring
-# What the tests need besides: to build for the other architecture, and to make rpm repositories.
-TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu jq rpm createrepo-c
+# What the tests need besides: to build for the other architecture, to make repositories and read
+# them, to sign, and to install packages.
+TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu jq rpm rpm2cpio cpio createrepo-c dnf dnf-plugins-core \
+	gnupg openssl ccache pahole
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help setup toolchain demo test bench check loader builder matrix dist lock clean
+.PHONY: help setup toolchain demo test e2e bench check loader builder matrix dist lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,10 +39,15 @@ test: setup toolchain dist ## run the tests
 	@scripts/system-packages $(TEST_TOOLS)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-bench: setup ## measure, side by side with others; tables for docs/performance.md
+e2e: setup toolchain ## build the images for real, and a driver inside of them; needs root
+	@scripts/system-packages buildah mmdebstrap
+	$(BIN)/python -m pytest tests/e2e
+
+bench: setup toolchain ## measure, side by side with others; tables for docs/performance.md
 	@scripts/system-packages $(TEST_TOOLS)
 	$(BIN)/python -m bench.rpmmd
 	$(BIN)/python -m bench.matrix
+	$(BIN)/python -m bench.build
 
 check: setup ## lint, types, workflows
 	$(BIN)/ruff check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import re
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from kmodbot.kernels import Kernel, parse_architecture
 from kmodbot.pipeline.headers import CHAINS
-from kmodbot.pipeline.headers.debian import DebianSuites
+from kmodbot.pipeline.headers.suites import AptSuites
+from kmodbot.pipeline.phases import Log
 
 # Kept between demos; the builder's own cache.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kmodbot"
@@ -49,8 +51,10 @@ def choose(release: str | None) -> tuple[Kernel, Kernel]:
 def _listed(distro_version: str, architecture: str) -> list[str]:
     names: dict[str, None] = {}
     for source in CHAINS["debian"]:
-        assert isinstance(source, DebianSuites)  # noqa: S101  # Debian's chain begins with these
-        names.update(dict.fromkeys(source.releases(distro_version, architecture, CACHE)))
+        # The archives of old kernels that come after these cannot be listed.
+        if isinstance(source, AptSuites):
+            log = Log(stream=io.StringIO())
+            names.update(dict.fromkeys(source.releases(distro_version, architecture, CACHE, log)))
     return list(names)
 
 

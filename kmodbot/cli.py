@@ -19,6 +19,7 @@ class Command:
 
 
 COMMANDS = (
+    Command(("init",), "set a driver's repository up", "kmodbot.repository.command"),
     Command(("serve",), "run the bot", "kmodbot.bot.__main__"),
     Command(("matrix",), "say what is left to build", "kmodbot.discovery.commands.matrix"),
     Command(

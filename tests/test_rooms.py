@@ -18,6 +18,8 @@ DOORS: dict[str, set[str]] = {
     "loader": {"kernels"},
     "pipeline": {"kernels"},
     "sandbox": {"kernels"},
+    # It places the files of other rooms and reads them as data.
+    "repository": {"kernels"},
 }
 #: Rooms that run where Python may be 3.9, and what they may import beside the standard library.
 OLD_PYTHON: dict[str, set[str]] = {"kernels": set(), "loader": set(), "pipeline": {"yaml"}}

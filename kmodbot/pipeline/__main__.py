@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kmodbot.pipeline import texts
 from kmodbot.pipeline.build import build
 from kmodbot.pipeline.errors import BuildError
 from kmodbot.pipeline.github import GitHub
@@ -17,47 +18,11 @@ from kmodbot.pipeline.many import build_all, publish_all
 from kmodbot.pipeline.matrix import read_matrix
 from kmodbot.pipeline.phases import Log
 from kmodbot.pipeline.publish import find_package, publish_package
+from kmodbot.pipeline.signing import take_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
-
-_DESCRIPTION = """\
-Builds one driver package for one kernel, and publishes it as a release asset.
-
-The build is described by environment variables, as the workflow sets them:
-  KERNEL_VERSION   kernel release, exactly what uname -r prints
-  ARCHITECTURE     x86_64 or aarch64
-  DISTRIBUTION     debian
-  DISTRO_VERSION   12 or 13
-  DRIVER_VERSION   the driver's version, which is also the git tag of its source
-  BUILD_ID         id the bot knows the build by (default: manual)
-Several kernels are built in one job when this is set in place of KERNEL_VERSION:
-  KERNEL_VERSIONS  JSON list of kernel releases
-"""
-_BUILD_HELP = """\
-Fetches the kernel's headers, compiles the driver that driver.yml in DRIVER_CHECKOUT describes,
-checks the modules, and writes the package into DIR. Packages of several kernels go into a folder
-that is named like their release.
-
-mirrors (environment; addresses of Debian archives, signatures are always checked):
-  KMODBOT_DEBIAN_MIRROR            default http://deb.debian.org/debian
-  KMODBOT_DEBIAN_SECURITY_MIRROR   default http://security.debian.org/debian-security
-also:
-  SOURCE_DATE_EPOCH   time given to every file (default: the source's last commit, or 0)
-"""
-_PUBLISH_HELP = """\
-Uploads the package in DIR to the release of its distribution, which is created if needed.
-Safe to repeat: a package that is there already is compared, never replaced.
-With --matrix all packages below DIR are published that the matrix asked for; the description of the
-build is not needed then.
-
-environment, as GitHub Actions sets it:
-  GITHUB_TOKEN        token with the permission contents: write
-  GITHUB_REPOSITORY   owner/name
-  GITHUB_API_URL      default https://api.github.com
-"""
-_EXIT = "exit status: 0 done, 1 failed, 2 an input is missing or wrong"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,12 +41,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             log.finish(f"driver-builder {options.command}")
 
 
+def _check(_: argparse.Namespace, log: Log) -> int:
+    request = read_request()
+    kernel = request.kernel
+    log.line(
+        f"{request.driver_version} for {kernel.distribution} {kernel.distro_version} "
+        f"{kernel.architecture} {kernel.release}"
+    )
+    return 0
+
+
 def _build(options: argparse.Namespace, log: Log) -> int:
+    signing = take_signing_key()
     if asks_for_several():
-        build_all(read_requests(), options.source, options.output, options.cache, log)
+        build_all(read_requests(), options.source, options.output, options.cache, log, signing)
         return 0
     request = read_request()
-    package = build(request, options.source, options.output, options.cache, log)
+    package = build(request, options.source, options.output, options.cache, log, signing)
     log.line(f"built {package}")
     return 0
 
@@ -113,14 +89,25 @@ def _github() -> GitHub:
 def _parser() -> argparse.ArgumentParser:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
-        prog="driver-builder", description=_DESCRIPTION, epilog=_EXIT, formatter_class=style
+        prog="driver-builder",
+        description=texts.DESCRIPTION,
+        epilog=texts.EXIT,
+        formatter_class=style,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check_parser = commands.add_parser(
+        "check",
+        help="check the description of a build",
+        description=texts.CHECK,
+        epilog=texts.EXIT,
+        formatter_class=style,
+    )
+    check_parser.set_defaults(run=_check)
     build_parser = commands.add_parser(
         "build",
         help="make the package",
-        description=_BUILD_HELP,
-        epilog=_EXIT,
+        description=texts.BUILD,
+        epilog=texts.EXIT,
         formatter_class=style,
     )
     build_parser.add_argument(
@@ -144,8 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     publish_parser = commands.add_parser(
         "publish",
         help="upload the package",
-        description=_PUBLISH_HELP,
-        epilog=_EXIT,
+        description=texts.PUBLISH,
+        epilog=texts.EXIT,
         formatter_class=style,
     )
     publish_parser.add_argument(

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.checks import check_module, collect_modules, strip_module
+from kmodbot.pipeline.ccache import find_ccache
+from kmodbot.pipeline.checks import check_module, collect_modules, strip_module, surroundings
 from kmodbot.pipeline.commands import CommandFailed, capture, find_program
-from kmodbot.pipeline.compile import compile_modules, copy_sources
-from kmodbot.pipeline.compiler import choose_compiler
+from kmodbot.pipeline.compile import Job, compile_modules, copy_sources
+from kmodbot.pipeline.compiler import choose_compiler, machine
 from kmodbot.pipeline.driver_file import read_driver_file
 from kmodbot.pipeline.errors import BadInput
-from kmodbot.pipeline.headers import check_supported, fetch_headers
+from kmodbot.pipeline.headers import fetch_headers
 from kmodbot.pipeline.package import Contents, make_package
+from kmodbot.pipeline.signing import find_signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kmodbot.pipeline.compiler import Compiler
     from kmodbot.pipeline.driver_file import DriverFile
+    from kmodbot.pipeline.headers import HeaderTree
     from kmodbot.pipeline.inputs import Request
     from kmodbot.pipeline.phases import Log
+    from kmodbot.pipeline.signing import SigningKey
 
 
-def build(request: Request, source: Path, output: Path, cache: Path, log: Log) -> Path:
+def build(
+    request: Request,
+    source: Path,
+    output: Path,
+    cache: Path,
+    log: Log,
+    signing: SigningKey | None = None,
+) -> Path:
     """Build the driver in `source` for the kernel of `request`; returns the package in `output`.
 
-    Raises BuildError: a later phase never starts when an earlier one failed.
+    With `signing` the modules are signed. Raises BuildError: a later phase never starts when an
+    earlier one failed.
     """
-    check_supported(request.kernel)
     driver_file = read_driver_file(source)
     driver = request.driver(driver_file.name)
     epoch = source_epoch(source)
@@ -42,11 +55,12 @@ def build(request: Request, source: Path, output: Path, cache: Path, log: Log) -
     )
     with tempfile.TemporaryDirectory(prefix="kmodbot-") as directory:
         work = _usable(Path(directory).resolve())
-        modules = _make_modules(request, driver_file, source, work, cache, epoch, log)
+        run = _Run(request, driver_file, work, cache, epoch, log)
+        made = run.make_modules(source, signing)
         with log.phase("package"):
-            contents = Contents(driver, kernel, driver_file, modules, epoch)
+            contents = Contents(driver, kernel, driver_file, made.modules, epoch)
             package = make_package(contents, work / "package", output)
-            log.line(f"package: {package.name} ({package.stat().st_size / 1e3:.1f} kB)")
+            _report(package, made, log)
     return package
 
 
@@ -76,33 +90,75 @@ def _commit_time(source: Path) -> int:
         return 0
 
 
-def _make_modules(
-    request: Request,
-    driver_file: DriverFile,
-    source: Path,
-    work: Path,
-    cache: Path,
-    epoch: int,
-    log: Log,
-) -> list[Path]:
-    with log.phase("headers"):
-        headers = fetch_headers(request.kernel, work, cache, log)
-    with log.phase("compile"):
-        compiler = _compiler(headers.config.get("CONFIG_CC_VERSION_TEXT", ""), request, log)
-        sources = copy_sources(source, work)
-        built = compile_modules(request, driver_file, sources, headers, compiler, epoch, log)
-    with log.phase("check"):
-        modules = collect_modules(built, driver_file, log)
+@dataclass(frozen=True)
+class _Made:
+    modules: list[Path]
+    headers: HeaderTree
+    compiler: Compiler
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The phases of one build up to the finished modules."""
+
+    request: Request
+    driver_file: DriverFile
+    work: Path
+    cache: Path
+    epoch: int
+    log: Log
+
+    def make_modules(self, source: Path, signing: SigningKey | None) -> _Made:
+        with self.log.phase("headers"):
+            headers = fetch_headers(self.request.kernel, self.work, self.cache, self.log)
+            headers.check_programs(machine())
+        with self.log.phase("compile"):
+            signer = find_signer(signing, headers, self.log)
+            compiler = self._compiler(headers)
+            job = self._job(source, headers, compiler)
+            compile_modules(job, self.log)
+        with self.log.phase("check"):
+            modules = self._checked(job)
+        if signer:
+            with self.log.phase("sign"):
+                for path in modules:
+                    signer.sign(path)
+        return _Made(modules, headers, compiler)
+
+    def _job(self, source: Path, headers: HeaderTree, compiler: Compiler) -> Job:
+        return Job(
+            request=self.request,
+            driver_file=self.driver_file,
+            sources=copy_sources(source, self.work),
+            headers=headers,
+            compiler=compiler,
+            cache=find_ccache(self.cache, self.work),
+            epoch=self.epoch,
+        )
+
+    def _compiler(self, headers: HeaderTree) -> Compiler:
+        version_text = headers.config.get("CONFIG_CC_VERSION_TEXT", "")
+        compiler = choose_compiler(version_text, self.request.kernel)
+        self.log.line(f"compile: {compiler.program} {compiler.version}; the kernel: {version_text}")
+        return compiler
+
+    def _checked(self, job: Job) -> list[Path]:
+        modules = collect_modules(job.directory, self.driver_file, self.log)
+        around = surroundings(job.headers, job.directory, self.driver_file.modules)
         for path in modules:
-            check_module(path, request, log)
-            strip_module(path, compiler.cross_prefix)
-    return modules
+            check_module(path, self.request, self.driver_file, around, self.log)
+            strip_module(path, job.compiler.cross_prefix)
+        return modules
 
 
-def _compiler(version_text: str, request: Request, log: Log) -> Compiler:
-    compiler = choose_compiler(version_text, request.kernel.architecture)
-    log.line(f"compile: {compiler.program} {compiler.version}; the kernel: {version_text}")
-    return compiler
+def _report(package: Path, made: _Made, log: Log) -> None:
+    log.line(f"package: {package.name} ({package.stat().st_size / 1e3:.1f} kB)")
+    log.result(
+        package=package.name,
+        sha256=hashlib.sha256(package.read_bytes()).hexdigest(),
+        headers=made.headers.source,
+        compiler=f"{made.compiler.program} {made.compiler.version}",
+    )
 
 
 def _usable(work: Path) -> Path:

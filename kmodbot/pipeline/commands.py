@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,14 +52,19 @@ def capture(
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    given: str = "",
+    with_errors: bool = False,
 ) -> str:
-    """Run `command` and return its standard output; raises CommandFailed."""
+    """Run `command`, which reads `given`, and return its standard output; raises CommandFailed.
+
+    With `with_errors` what it wrote to its standard error comes first.
+    """
     # S603: every command is a list whose words were validated; no shell ever sees them.
     done = subprocess.run(  # noqa: S603
         list(command),
         cwd=cwd,
         env=clean_environment(environment),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -66,13 +72,14 @@ def capture(
     )
     if done.returncode:
         raise CommandFailed(command, done.returncode, done.stderr + done.stdout)
-    return done.stdout
+    return done.stderr + done.stdout if with_errors else done.stdout
 
 
 def stream(
     command: Sequence[str],
     *,
     on_line: Callable[[str], None],
+    cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     tail: int = 60,
 ) -> None:
@@ -81,6 +88,7 @@ def stream(
     # S603: as above.
     with subprocess.Popen(  # noqa: S603
         list(command),
+        cwd=cwd,
         env=clean_environment(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -98,3 +106,34 @@ def stream(
             raise
     if process.returncode:
         raise CommandFailed(command, process.returncode, "\n".join(last))
+
+
+def pipe(first: Sequence[str], second: Sequence[str], *, cwd: Path) -> None:
+    """Run `first` with its output going into `second`; raises CommandFailed for either."""
+    environment = clean_environment()
+    with tempfile.TemporaryFile() as said:
+        # S603: as above.
+        with subprocess.Popen(  # noqa: S603
+            list(first),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+        ) as producer:
+            consumer = subprocess.run(  # noqa: S603
+                list(second),
+                cwd=cwd,
+                env=environment,
+                stdin=producer.stdout,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+            )
+        said.seek(0)
+        if consumer.returncode:
+            raise CommandFailed(second, consumer.returncode, consumer.stderr + consumer.stdout)
+        if producer.returncode:
+            output = said.read().decode("utf-8", "replace")
+            raise CommandFailed(first, producer.returncode, output)

@@ -1,4 +1,4 @@
-"""kbuild, run on a copy of the driver's source.
+"""kbuild, or the driver's own build command, run on a copy of the driver's source.
 
 https://docs.kernel.org/kbuild/modules.html
 """
@@ -11,15 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kmodbot.pipeline.commands import find_program, require_program, stream
+from kmodbot.pipeline.errors import BadInput
+from kmodbot.pipeline.paths import path_maps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from kmodbot.pipeline.ccache import CompilerCache
     from kmodbot.pipeline.compiler import Compiler
     from kmodbot.pipeline.driver_file import DriverFile
     from kmodbot.pipeline.headers import HeaderTree
     from kmodbot.pipeline.inputs import Request
     from kmodbot.pipeline.phases import Log
+
+# What kbuild calls the architectures: the directories below arch/ of the kernel.
+_ARCH = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,39 @@ class Sources:
     copy: Path
 
     def build_directory(self, driver_file: DriverFile) -> Path:
-        """Return the directory of the copy that holds the Kbuild file."""
+        """Return the directory of the copy that is built."""
         return self.copy / driver_file.directory
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a compilation is made of; `epoch` is the time it gets, in seconds since 1970."""
+
+    request: Request
+    driver_file: DriverFile
+    sources: Sources
+    headers: HeaderTree
+    compiler: Compiler
+    cache: CompilerCache | None
+    epoch: int
+
+    @property
+    def directory(self) -> Path:
+        """Where the modules will be."""
+        return self.sources.build_directory(self.driver_file)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables every build sees, whatever runs it."""
+        return {
+            "DRIVER_VERSION": self.request.driver_version,
+            "KERNEL_VERSION": self.request.kernel.release,
+            "SOURCE_DATE_EPOCH": str(self.epoch),
+            # A set time also keeps pahole from working in parallel, which shuffles the BTF.
+            # https://docs.kernel.org/kbuild/reproducible-builds.html
+            "KBUILD_BUILD_TIMESTAMP": f"@{self.epoch}",
+            **(self.cache.environment if self.cache else {}),
+        }
 
 
 def copy_sources(original: Path, work: Path) -> Sources:
@@ -41,50 +79,63 @@ def copy_sources(original: Path, work: Path) -> Sources:
     return Sources(original, copy)
 
 
-def compile_modules(
-    request: Request,
-    driver_file: DriverFile,
-    sources: Sources,
-    headers: HeaderTree,
-    compiler: Compiler,
-    epoch: int,
-    log: Log,
-) -> Path:
-    """Build the driver's modules; returns the directory they are in.
+def compile_modules(job: Job, log: Log) -> None:
+    """Build the driver's modules in the job's directory.
 
-    Raises CommandFailed with the end of make's output.
+    Raises CommandFailed with the end of the output.
     """
-    directory = sources.build_directory(driver_file)
-    command = [
-        require_program("make", "apt-get install make"),
-        f"--jobs={os.cpu_count() or 1}",
-        f"--directory={headers.path}",
-        f"M={directory}",
-        *kbuild_settings(headers, sources, compiler),
-        *btf_settings(headers, log),
-        *driver_file.make,
+    if job.driver_file.build:
+        _run_own_command(job, log)
+    else:
+        command = [require_program("make", "apt-get or dnf install make"), *kbuild_words(job, log)]
+        stream(command, on_line=_indented(log), environment=job.environment)
+    if job.cache:
+        job.cache.report(log)
+
+
+def kbuild_words(job: Job, log: Log) -> list[str]:
+    """Return what make is told when the driver has a Kbuild file."""
+    return [
+        f"--jobs={_processors()}",
+        f"--directory={job.headers.path}",
+        f"M={job.directory}",
+        *kbuild_settings(job),
+        *btf_settings(job.headers, log),
+        *job.driver_file.make,
         "modules",
     ]
-    environment = {
-        "DRIVER_VERSION": request.driver_version,
-        "KERNEL_VERSION": request.kernel.release,
-        "SOURCE_DATE_EPOCH": str(epoch),
-        # A set time also keeps pahole from working in parallel, which shuffles the BTF.
-        # https://docs.kernel.org/kbuild/reproducible-builds.html
-        "KBUILD_BUILD_TIMESTAMP": f"@{epoch}",
+
+
+def own_environment(job: Job, log: Log) -> dict[str, str]:
+    """Return the variables the driver's own build command sees.
+
+    The settings are in MAKEFLAGS as well: a driver's Makefile calls the kernel's, and only there
+    they reach it without the driver having to hand them on.
+    https://www.gnu.org/software/make/manual/html_node/Options_002fRecursion.html
+    """
+    settings = [*kbuild_settings(job), *btf_settings(job.headers, log)]
+    flags = (setting.replace("\\", "\\\\").replace(" ", "\\ ") for setting in settings)
+    return {
+        **job.environment,
+        "ARCH": _ARCH[job.request.kernel.architecture],
+        "CROSS_COMPILE": job.compiler.cross_prefix,
+        "KERNEL_DIR": str(job.headers.path),
+        "MAKEFLAGS": " ".join([f"-j{_processors()}", "--", *flags]),
+        **dict(setting.split("=", 1) for setting in settings),
     }
-    stream(command, on_line=lambda line: log.raw(f"    {line}"), environment=environment)
-    return directory
 
 
-def kbuild_settings(headers: HeaderTree, sources: Sources, compiler: Compiler) -> list[str]:
+def kbuild_settings(job: Job) -> list[str]:
     """Return the settings that pick the compiler and keep this machine's paths out."""
     # Debian's .kernelvariables sets CC to the versioned name; a setting on the command line
     # takes its place, so that a plain gcc of the same version serves too.
     # It fixes CROSS_COMPILE itself where it has to, and then wins over the command line.
-    cross = [f"CROSS_COMPILE={compiler.cross_prefix}"] if compiler.cross_prefix else []
-    maps = f"-ffile-prefix-map={sources.copy}=. -ffile-prefix-map={headers.root}=/headers"
-    return [f"CC={compiler.program}", *cross, f"KCFLAGS={maps}", f"KAFLAGS={maps}"]
+    prefix, compiler = job.compiler.cross_prefix, job.compiler.program
+    cross = [f"CROSS_COMPILE={prefix}"] if prefix else []
+    cached = f"{job.cache.program} {compiler}" if job.cache else compiler
+    release = job.request.kernel.release
+    maps = " ".join(path_maps(job.sources.copy, job.directory, job.headers, release))
+    return [f"CC={cached}", *cross, f"KCFLAGS={maps}", f"KAFLAGS={maps}"]
 
 
 def btf_settings(headers: HeaderTree, log: Log) -> list[str]:
@@ -98,5 +149,28 @@ def btf_settings(headers: HeaderTree, log: Log) -> list[str]:
     if find_program("pahole"):
         log.note("BTF: included")
         return []
-    log.note("BTF: left out, because pahole is missing (apt-get install pahole)")
+    log.note("BTF: left out, because pahole is missing (install pahole or dwarves)")
     return ["CONFIG_DEBUG_INFO_BTF_MODULES="]
+
+
+def _run_own_command(job: Job, log: Log) -> None:
+    environment = own_environment(job, log)
+    log.line(f"compile: {' '.join(job.driver_file.build)}")
+    try:
+        stream(
+            job.driver_file.build,
+            on_line=_indented(log),
+            cwd=job.directory,
+            environment=environment,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        program = job.driver_file.build[0]
+        raise BadInput(f"driver.yml: build: cannot run {program!r}: {error.strerror}") from None
+
+
+def _indented(log: Log) -> Callable[[str], None]:
+    return lambda line: log.raw(f"    {line}")
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from kmodbot.pipeline.errors import BadInput
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 FILE_NAME = "driver.yml"
 
-_KEYS = ("name", "directory", "modules", "description", "maintainer", "license", "make")
+_KEYS = (
+    "name",
+    "directory",
+    "modules",
+    "parameters",
+    "description",
+    "maintainer",
+    "license",
+    "make",
+    "build",
+)
 _MODULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,54}")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}")
 _SETTING = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=[ -~]*")
 # Settings that decide which kernel and compiler a build is for; the builder's own.
 _RESERVED = frozenset(
@@ -26,11 +40,14 @@ _RESERVED = frozenset(
         "DRIVER_VERSION",
         "KAFLAGS",
         "KBUILD_EXTMOD",
+        # Turns symbols that nothing provides from an error into a warning.
+        "KBUILD_MODPOST_WARN",
         "KBUILD_OUTPUT",
         "KCFLAGS",
         "KERNELRELEASE",
         "KERNEL_VERSION",
         "LD",
+        "LLVM",
         "M",
         "MO",
         "O",
@@ -40,7 +57,11 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class DriverFile:
-    """A validated driver.yml."""
+    """A validated driver.yml.
+
+    `parameters` holds, by module, the parameters it must have; `build` the words of the driver's
+    own build command, empty for kbuild.
+    """
 
     name: str
     modules: tuple[str, ...]
@@ -49,6 +70,8 @@ class DriverFile:
     maintainer: str = ""
     license: str = ""
     make: tuple[str, ...] = ()
+    build: tuple[str, ...] = ()
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_driver_file(source: Path) -> DriverFile:
@@ -83,6 +106,8 @@ def parse_driver_file(document: object) -> DriverFile:
         maintainer=_text(document, "maintainer", default=""),
         license=_text(document, "license", default=""),
         make=_settings(_words(document, "make")),
+        build=_command(document),
+        parameters=_parameters(document, modules),
     )
 
 
@@ -123,6 +148,32 @@ def _settings(words: tuple[str, ...]) -> tuple[str, ...]:
         if match.group(1) in _RESERVED:
             raise BadInput(f"{FILE_NAME}: make: {match.group(1)} is set by the builder")
     return words
+
+
+def _command(document: dict[Any, Any]) -> tuple[str, ...]:
+    words = _words(document, "build")
+    if "build" in document and not (words and all(word and word.isprintable() for word in words)):
+        raise BadInput(f"{FILE_NAME}: build: expected a program and its words, such as [make]")
+    if words and "make" in document:
+        raise BadInput(f"{FILE_NAME}: make: is for kbuild; put settings into build")
+    return words
+
+
+def _parameters(
+    document: dict[Any, Any], modules: tuple[str, ...]
+) -> Mapping[str, tuple[str, ...]]:
+    value = document.get("parameters", {})
+    if not isinstance(value, dict):
+        raise BadInput(f"{FILE_NAME}: parameters: expected a mapping such as {{hello: [whom]}}")
+    for module, names in value.items():
+        if module not in modules:
+            raise BadInput(f"{FILE_NAME}: parameters: {module!r} is not among the modules")
+        good = isinstance(names, list) and all(
+            isinstance(name, str) and _PARAMETER.fullmatch(name) for name in names
+        )
+        if not good:
+            raise BadInput(f"{FILE_NAME}: parameters: {module}: expected a list of parameter names")
+    return {module: tuple(names) for module, names in value.items()}
 
 
 def _relative(directory: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kmodbot.pipeline.inputs import Request
     from kmodbot.pipeline.matrix import Matrix
     from kmodbot.pipeline.phases import Log
+    from kmodbot.pipeline.signing import SigningKey
 
 # GitHub asks to write one after the other, a second apart:
 # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
@@ -31,20 +32,27 @@ _MOST_FAILURES = 3
 
 
 def build_all(
-    requests: Sequence[Request], source: Path, output: Path, cache: Path, log: Log
+    requests: Sequence[Request],
+    source: Path,
+    output: Path,
+    cache: Path,
+    log: Log,
+    signing: SigningKey | None = None,
 ) -> None:
     """Build every request into ``output/TAG/``; raises BuildError in the end if any failed."""
     failed = []
     for request in requests:
         tag = release_tag(request.driver_version, request.kernel)
+        log.about = request.kernel.release
         try:
-            package = build(request, source, output / tag, cache, log)
+            package = build(request, source, output / tag, cache, log, signing)
         except BuildError as error:
             failed.append(request.kernel.release)
             log.failed(f"{request.kernel.release}: {error}")
-            log.notes.append(f"{request.kernel.release}: failed")
+            log.note("failed")
         else:
-            log.note(f"built {package.name}")
+            log.line(f"built {package.name}")
+    log.about = ""
     if failed:
         raise BuildError(f"{len(failed)} of {len(requests)} builds failed: {', '.join(failed)}")
 

@@ -64,11 +64,14 @@ def make_package(contents: Contents, work: Path, output: Path) -> Path:
 
 
 def describe(contents: Contents, kind: str, script: Path) -> dict[str, object]:
-    """Return the nfpm description of a `kind` ("deb" or "rpm") package."""
+    """Return the nfpm description of a `kind` ("deb" or "rpm") package.
+
+    It depends on no other package. The kernel is not always one: an image may hold it without the
+    package manager's knowledge, and its package has more than one name. On a node without that
+    kernel the module lies there and does nothing.
+    """
     driver, kernel, about = contents.driver, contents.kernel, contents.driver_file
     version, _, prerelease = driver.version.lstrip("v").partition("-")
-    directory = f"/lib/modules/{kernel.release}/{_DIRECTORIES[kind]}"
-    info = {"mode": 0o644, "owner": "root", "group": "root"}
     return {
         "name": legal_name(driver, kernel, kind),
         "arch": package_architecture(kernel.architecture),
@@ -82,15 +85,31 @@ def describe(contents: Contents, kind: str, script: Path) -> dict[str, object]:
         "description": f"{about.description or driver.name} (driver for {kernel.release})",
         "license": about.license,
         "mtime": datetime.fromtimestamp(contents.epoch, timezone.utc).isoformat(),
-        "contents": [
-            {"src": str(path), "dst": f"{directory}/{path.name}", "file_info": info}
-            for path in contents.modules
-        ],
+        "contents": _files(contents, kind),
         "scripts": {"postinstall": str(script), "postremove": str(script)},
         # The loader unpacks with Python's standard library, which knows gzip everywhere.
         "deb": {"compression": "gzip"},
         "rpm": {"compression": "gzip", "buildhost": "localhost"},
     }
+
+
+def _files(contents: Contents, kind: str) -> list[dict[str, object]]:
+    kernel = f"/lib/modules/{contents.kernel.release}"
+    directory = f"{kernel}/{_DIRECTORIES[kind]}"
+    owner = {"owner": "root", "group": "root"}
+    # Named so that a removal takes them along when nothing else is in them.
+    directories: list[dict[str, object]] = [
+        {"dst": place, "type": "dir", "file_info": {"mode": 0o755, **owner}}
+        for place in (kernel, directory)
+    ]
+    return directories + [
+        {
+            "src": str(path),
+            "dst": f"{directory}/{path.name}",
+            "file_info": {"mode": 0o644, **owner},
+        }
+        for path in contents.modules
+    ]
 
 
 def legal_name(driver: Driver, kernel: Kernel, kind: str) -> str:

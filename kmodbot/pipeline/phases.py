@@ -16,18 +16,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass
 class Log:
-    """Lines with the seconds since the start, and the seconds each phase took in all."""
+    """Lines with the seconds since the start, and the seconds each phase took in all.
+
+    `about` is put before notes, to tell them apart where one job builds several kernels.
+    """
 
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     on_actions: bool = False
     summary: Path | None = None
     phases: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    results: list[Mapping[str, str]] = field(default_factory=list)
+    about: str = ""
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -51,8 +56,12 @@ class Log:
 
     def note(self, text: str) -> None:
         """Write one line and repeat it in the summary, for what a person should know later."""
-        self.notes.append(text)
+        self.notes.append(f"{self.about}: {text}" if self.about else text)
         self.line(text)
+
+    def result(self, **columns: str) -> None:
+        """Keep a row for the summary's table; every row has the same columns."""
+        self.results.append(columns)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -85,7 +94,19 @@ class Log:
                 file.write(self._markdown(title))
 
     def _markdown(self, title: str) -> str:
-        rows = [f"| {name} | {seconds:.2f} |" for name, seconds in self.phases.items()]
-        notes = [f"- {note}" for note in self.notes]
-        table = ["| phase | seconds |", "|---|---:|", *rows]
-        return "\n".join([f"### {title}", "", *table, "", *notes, ""])
+        lines = [f"### {title}", ""]
+        if self.results:
+            lines += [*_table(list(self.results[0]), [row.values() for row in self.results]), ""]
+        seconds = [(name, f"{taken:.2f}") for name, taken in self.phases.items()]
+        lines += [*_table(["phase", "seconds"], seconds), ""]
+        return "\n".join([*lines, *(f"- {_cell(note)}" for note in self.notes), ""])
+
+
+def _table(header: Sequence[str], rows: Sequence[Iterable[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(map(_cell, line))} |" for line in lines]
+
+
+def _cell(text: str) -> str:
+    # A line break or a bar would end the cell; neither says anything here.
+    return " ".join(text.split()).replace("|", "\\|")

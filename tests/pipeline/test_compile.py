@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kmodbot.pipeline.build import source_epoch
 from kmodbot.pipeline.commands import CommandFailed, capture, clean_environment, stream
 from kmodbot.pipeline.compile import (
+    Job,
     Sources,
     btf_settings,
     compile_modules,
     copy_sources,
     kbuild_settings,
+    own_environment,
 )
 from kmodbot.pipeline.compiler import Compiler
 from kmodbot.pipeline.driver_file import DriverFile
@@ -38,11 +41,25 @@ def headers(tmp_path: Path) -> HeaderTree:
     return tree
 
 
+def job(headers: HeaderTree, tmp_path: Path, **about: Any) -> Job:
+    """Return the compilation of a driver whose source is in a copy below tmp_path."""
+    driver_file = DriverFile(name="hello", modules=("hello",), directory="driver", **about)
+    return Job(
+        request=build_request(),
+        driver_file=driver_file,
+        sources=Sources(tmp_path, tmp_path / "source"),
+        headers=headers,
+        compiler=Compiler("gcc-12", "", "12.2.0"),
+        cache=None,
+        epoch=1700000000,
+    )
+
+
 def test_without_pahole_btf_is_left_out_and_that_is_noted(
     headers: HeaderTree, programs: Path, log: Log
 ) -> None:
     assert btf_settings(headers, log) == ["CONFIG_DEBUG_INFO_BTF_MODULES="]
-    assert log.notes == ["BTF: left out, because pahole is missing (apt-get install pahole)"]
+    assert log.notes == ["BTF: left out, because pahole is missing (install pahole or dwarves)"]
 
 
 def test_with_pahole_the_kernels_own_setting_stands(
@@ -61,12 +78,12 @@ def test_headers_without_vmlinux_need_no_setting(
 
 
 def test_the_cross_prefix_is_given_only_when_crossing(headers: HeaderTree, tmp_path: Path) -> None:
-    sources = Sources(tmp_path, tmp_path / "source")
-    native = kbuild_settings(headers, sources, Compiler("gcc-12", "", "12.2.0"))
-    cross = Compiler("aarch64-linux-gnu-gcc-12", "aarch64-linux-gnu-", "12.2.0")
+    native = kbuild_settings(job(headers, tmp_path))
+    arm = Compiler("aarch64-linux-gnu-gcc-12", "aarch64-linux-gnu-", "12.2.0")
+    cross = kbuild_settings(replace(job(headers, tmp_path), compiler=arm))
     assert native[0] == "CC=gcc-12"
     assert not any(setting.startswith("CROSS_COMPILE") for setting in native)
-    assert "CROSS_COMPILE=aarch64-linux-gnu-" in kbuild_settings(headers, sources, cross)
+    assert "CROSS_COMPILE=aarch64-linux-gnu-" in cross
 
 
 def test_the_checkout_is_copied_without_its_history(tmp_path: Path) -> None:
@@ -131,10 +148,7 @@ def test_make_is_told_the_kernel_the_compiler_and_a_fixed_time(
     script = '#!/bin/sh\nfor word; do echo "$word"; done\nexport -p\n'
     (programs / "make").write_text(script)
     (programs / "make").chmod(0o755)
-    sources = Sources(tmp_path, tmp_path / "source")
-    driver_file = DriverFile(name="hello", modules=("hello",), directory="driver", make=("A=b",))
-    compiler = Compiler("gcc-12", "", "12.2.0")
-    compile_modules(build_request(), driver_file, sources, headers, compiler, 1700000000, log)
+    compile_modules(job(headers, tmp_path, make=("A=b",)), log)
     said = [line.strip() for line in written(log).splitlines()]
     assert f"--directory={headers.path}" in said
     assert f"M={tmp_path}/source/driver" in said
@@ -144,3 +158,66 @@ def test_make_is_told_the_kernel_the_compiler_and_a_fixed_time(
     assert "export SOURCE_DATE_EPOCH='1700000000'" in exported
     # pahole works in parallel without it, and its BTF differs from build to build.
     assert "export KBUILD_BUILD_TIMESTAMP='@1700000000'" in exported
+
+
+def test_a_build_command_of_the_driver_s_own_runs_in_its_directory(
+    headers: HeaderTree, log: Log, tmp_path: Path
+) -> None:
+    directory = tmp_path / "source" / "driver"
+    directory.mkdir(parents=True)
+    script = directory / "build.sh"
+    script.write_text('#!/bin/sh\npwd\necho "$1"\nenv\n')
+    script.chmod(0o755)
+    compile_modules(job(headers, tmp_path, build=("./build.sh", "$(id); `id`")), log)
+    said = [line.strip() for line in written(log).splitlines()]
+    assert str(directory) in said
+    # The words are handed over as they are.
+    assert "$(id); `id`" in said
+    assert {
+        f"KERNEL_DIR={headers.path}",
+        "KERNEL_VERSION=6.1.0-38-amd64",
+        "DRIVER_VERSION=v0.1.0",
+        "ARCH=x86_64",
+        "CROSS_COMPILE=",
+        "CC=gcc-12",
+        "SOURCE_DATE_EPOCH=1700000000",
+    } <= set(said)
+
+
+def test_a_makefile_of_the_driver_s_own_hands_the_settings_on(
+    headers: HeaderTree, log: Log, tmp_path: Path
+) -> None:
+    directory = tmp_path / "source" / "driver"
+    directory.mkdir(parents=True)
+    # The inner make fixes its compiler itself, as the kernel's Makefile does.
+    (directory / "Makefile").write_text("all:\n\t@$(MAKE) --no-print-directory -f $(INNER)\n")
+    inner = tmp_path / "inner.mk"
+    inner.write_text("CC = cc\nall:\n\t@echo 'with $(CC), $(KCFLAGS)'\n")
+    compile_modules(job(headers, tmp_path, build=("make", f"INNER={inner}")), log)
+    maps = [line.strip() for line in written(log).splitlines() if "with gcc-12, -f" in line]
+    assert maps
+    assert f"-ffile-prefix-map={tmp_path}/source=.. " in maps[0]
+
+
+@pytest.mark.parametrize("word", ["no-such-program", "./missing.sh", "./data"])
+def test_a_build_command_that_is_no_program_is_named(
+    headers: HeaderTree, log: Log, tmp_path: Path, word: str
+) -> None:
+    directory = tmp_path / "source" / "driver"
+    directory.mkdir(parents=True)
+    (directory / "data").touch()
+    with pytest.raises(BadInput, match=rf"^driver\.yml: build: cannot run '{word}': "):
+        compile_modules(job(headers, tmp_path, build=(word,)), log)
+
+
+def test_the_settings_survive_spaces_on_their_way_to_make(
+    headers: HeaderTree, log: Log, tmp_path: Path
+) -> None:
+    environment = own_environment(job(headers, tmp_path), log)
+    probe = "all:\n\t@echo '$(KCFLAGS)'\n"
+    (tmp_path / "probe.mk").write_text(probe)
+    said = capture(
+        ["make", "-s", "-f", str(tmp_path / "probe.mk")],
+        environment={"MAKEFLAGS": environment["MAKEFLAGS"]},
+    )
+    assert said.strip() == environment["KCFLAGS"]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def test_the_example_is_valid() -> None:
-    assert read_driver_file(HELLO).modules == ("hello",)
+    example = read_driver_file(HELLO)
+    assert example.modules == ("hello",)
+    assert example.parameters == {"hello": ("whom", "times")}
 
 
 def test_name_and_modules_are_enough() -> None:
@@ -42,11 +44,28 @@ def test_name_and_modules_are_enough() -> None:
         ({"make": ["-f", "evil.mk"]}, "not of the form NAME=value"),
         ({"make": ["A=1\nB=2"]}, "not of the form NAME=value"),
         ({"make": ["CC=clang"]}, "CC is set by the builder"),
+        ({"make": ["KBUILD_MODPOST_WARN=1"]}, "KBUILD_MODPOST_WARN is set by the builder"),
+        ({"make": ["LLVM=1"]}, "LLVM is set by the builder"),
+        ({"build": "make all"}, "build: expected a list"),
+        ({"build": []}, "build: expected a program"),
+        ({"build": ["make", ""]}, "build: expected a program"),
+        ({"build": ["make", "a\nb"]}, "build: expected a program"),
+        ({"build": ["make"], "make": ["A=1"]}, "make: is for kbuild; put settings into build"),
+        ({"parameters": ["whom"]}, "parameters: expected a mapping"),
+        ({"parameters": {"other": ["whom"]}}, "'other' is not among the modules"),
+        ({"parameters": {"hello": "whom"}}, "parameters: hello: expected a list"),
+        ({"parameters": {"hello": ["who m"]}}, "parameters: hello: expected a list"),
     ],
 )
 def test_a_wrong_key_is_named(change: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         parse_driver_file({"name": "hello", "modules": ["hello"], **change})
+
+
+def test_a_driver_may_bring_a_build_command_of_its_own() -> None:
+    words = ["make", "KDIR=$(KERNEL_DIR)"]
+    driver = parse_driver_file({"name": "hello", "modules": ["hello"], "build": words})
+    assert driver.build == tuple(words)
 
 
 @pytest.mark.parametrize("document", [None, [], "name: hello", 3])

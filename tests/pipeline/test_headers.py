@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kmodbot.kernels import Kernel
-from kmodbot.pipeline.errors import BadInput, BuildError, HeadersNotFound
+from kmodbot.kernels import SUPPORTED
+from kmodbot.pipeline.errors import BuildError, HeadersNotFound
 from kmodbot.pipeline.headers import CHAINS, HeaderTree, fetch_headers
 
 from .conftest import kernel, written
@@ -16,6 +16,7 @@ from .conftest import kernel, written
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kmodbot.kernels import Kernel
     from kmodbot.pipeline.phases import Log
 
 
@@ -73,12 +74,13 @@ def test_the_final_error_lists_every_source_and_what_to_do(tmp_path: Path, log: 
     assert "Boot the node on a kernel that is still listed" in message
 
 
-def test_a_distribution_without_a_chain_is_refused_at_once(tmp_path: Path, log: Log) -> None:
-    fedora = Kernel.parse(
-        distribution="fedora", architecture="x86_64", release="6.17.1-300.fc43.x86_64"
-    )
-    with pytest.raises(BadInput, match="built for debian today, not for fedora yet"):
-        fetch_headers(fedora, tmp_path, tmp_path, log)
+def test_every_distribution_has_a_chain() -> None:
+    assert set(CHAINS) == set(SUPPORTED)
+
+
+def test_the_headers_say_which_source_they_are_from(tmp_path: Path, log: Log) -> None:
+    tree = fetch_headers(kernel(), tmp_path, tmp_path, log, [HasNot(), Has("archive")])
+    assert tree.source == "archive"
 
 
 @pytest.mark.parametrize("name", [".config", "Makefile", "Module.symvers"])

@@ -48,17 +48,16 @@ def test_a_wrong_input_ends_with_status_2_and_its_name(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_distribution_that_is_not_built_yet_is_refused_before_anything_else(
-    tmp_path: Path,
-) -> None:
-    fedora = {
-        "DISTRIBUTION": "fedora",
-        "DISTRO_VERSION": "43",
-        "KERNEL_VERSION": "6.17.1-300.fc43.x86_64",
-    }
-    done = run("build", "--source", str(tmp_path), "--output", str(tmp_path), **fedora)
+def test_check_repeats_what_was_asked_for() -> None:
+    done = run("check")
+    assert done.returncode == 0
+    assert done.stdout.endswith("v0.1.0 for debian 12 x86_64 6.1.0-38-amd64\n")
+
+
+def test_check_names_a_wrong_input() -> None:
+    done = run("check", KERNEL_VERSION="6.1.0-38-amd64; reboot")
     assert done.returncode == 2
-    assert "drivers are built for debian today, not for fedora yet" in done.stdout
+    assert done.stdout.startswith("error: KERNEL_VERSION: ")
 
 
 def test_a_source_without_driver_yml_is_refused(tmp_path: Path) -> None:
@@ -75,7 +74,8 @@ def test_publish_without_a_token_is_refused(tmp_path: Path) -> None:
 
 def test_headers_that_cannot_be_had_end_with_status_1_and_the_table(tmp_path: Path) -> None:
     nowhere = f"file://{tmp_path}/nowhere"
-    mirrors = {"KMODBOT_DEBIAN_MIRROR": nowhere, "KMODBOT_DEBIAN_SECURITY_MIRROR": nowhere}
+    kinds = ("MIRROR", "SECURITY_MIRROR", "SNAPSHOT_MIRROR")
+    mirrors = {f"KMODBOT_DEBIAN_{kind}": nowhere for kind in kinds}
     words = ["--source", str(HELLO), "--output", str(tmp_path), "--cache", str(tmp_path / "c")]
     done = run("build", *words, **mirrors)
     assert done.returncode == 1

@@ -97,7 +97,7 @@ def test_names_are_legal_for_each_package_manager() -> None:
 
 def test_rpm_modules_go_to_extra(tmp_path: Path) -> None:
     description = describe(contents(tmp_path, FEDORA), "rpm", tmp_path / "script")
-    (entry,) = cast("list[dict[str, object]]", description["contents"])
+    *_, entry = cast("list[dict[str, object]]", description["contents"])
     assert entry["dst"] == "/lib/modules/6.17.1-300.fc43.x86_64/extra/hello.ko"
 
 

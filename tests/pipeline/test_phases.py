@@ -58,6 +58,30 @@ def test_the_summary_is_added_to_what_other_steps_wrote(tmp_path: Path) -> None:
     assert "- BTF: included" in lines
 
 
+def test_the_summary_tells_what_was_made(tmp_path: Path) -> None:
+    log = on_actions(tmp_path / "summary.md")
+    log.result(package="hello.deb", sha256="ab12", headers="Debian suites", compiler="gcc-12")
+    log.finish("driver-builder build")
+    lines = (tmp_path / "summary.md").read_text().splitlines()
+    assert "| package | sha256 | headers | compiler |" in lines
+    assert "| hello.deb | ab12 | Debian suites | gcc-12 |" in lines
+
+
+def test_notes_tell_which_of_several_kernels_they_are_about(log: Log) -> None:
+    log.about = "6.1.0-38-amd64"
+    log.note("BTF: included")
+    log.about = ""
+    log.note("done")
+    assert log.notes == ["6.1.0-38-amd64: BTF: included", "done"]
+
+
+def test_a_note_cannot_break_the_summary(tmp_path: Path) -> None:
+    log = on_actions(tmp_path / "summary.md")
+    log.note("one\n| two |")
+    log.finish("driver-builder build")
+    assert "- one \\| two \\|" in (tmp_path / "summary.md").read_text().splitlines()
+
+
 def test_an_error_of_several_lines_stays_one_annotation(log: Log, tmp_path: Path) -> None:
     actions = on_actions(tmp_path / "summary.md")
     for each in (log, actions):

@@ -6,6 +6,7 @@ Debian removes the headers of replaced kernels, so the releases are asked for, n
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from kmodbot.pipeline.commands import CommandFailed, find_program
 from kmodbot.pipeline.elf import Module, read_module
 from kmodbot.pipeline.errors import BuildError
 from kmodbot.pipeline.headers import CHAINS
-from kmodbot.pipeline.headers.debian import DebianSuites, flavour
+from kmodbot.pipeline.headers.suites import AptSuites, flavour
 from kmodbot.pipeline.inputs import Request
 from kmodbot.pipeline.phases import Log
 
@@ -33,8 +34,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def newest(cache: Path, series: str, wanted: str, architecture: str = "x86_64") -> str:
     """Return the newest release of a series and flavour that Debian 12 has headers for."""
     suites = CHAINS["debian"][0]
-    assert isinstance(suites, DebianSuites)
-    releases = suites.releases("12", architecture, cache)
+    assert isinstance(suites, AptSuites)
+    releases = suites.releases("12", architecture, cache, Log(stream=io.StringIO()))
     return [r for r in releases if r.startswith(series) and flavour(r) == wanted][-1]
 
 
@@ -125,8 +126,10 @@ def test_the_checkout_is_not_written_to(built: Built) -> None:
 
 
 def test_a_release_that_debian_has_removed_names_those_it_still_has(
-    cache: Path, tmp_path: Path, log: Log
+    cache: Path, tmp_path: Path, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The archive of archives may well have it.
+    monkeypatch.setenv("KMODBOT_DEBIAN_SNAPSHOT_MIRROR", (tmp_path / "nowhere").as_uri())
     request = Request(kernel("6.1.0-2-amd64"), "v0.1.0", "manual")
     with pytest.raises(BuildError) as caught:
         build(request, HELLO, tmp_path / "out", cache, log)
@@ -134,6 +137,7 @@ def test_a_release_that_debian_has_removed_names_those_it_still_has(
     assert "1. Debian suites: linux-headers-6.1.0-2-amd64 not listed; the newest listed" in message
     assert newest(cache, "6.12.", "amd64") in message
     assert "2. Debian backports: " in message
+    assert "3. Debian snapshot: " in message
     assert not (tmp_path / "out").exists()
 
 
@@ -151,9 +155,9 @@ def test_source_that_does_not_compile_shows_the_compilers_words(
 
 def test_only_kernels_of_the_architecture_are_listed(cache: Path) -> None:
     suites = CHAINS["debian"][0]
-    assert isinstance(suites, DebianSuites)
+    assert isinstance(suites, AptSuites)
     for architecture, word in (("x86_64", "amd64"), ("aarch64", "arm64")):
-        releases = suites.releases("12", architecture, cache)
+        releases = suites.releases("12", architecture, cache, Log(stream=io.StringIO()))
         assert releases
         assert all(kernel(release, architecture) and word in release for release in releases)
 

@@ -1,8 +1,10 @@
-"""The workflow and the images as users copy them."""
+"""The workflow that builds a driver, and its steps as they run."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from kmodbot.kernels import SUPPORTED, Kernel, RunTitle, parse_run_title
+from kmodbot.repository.programs import program
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "kmodbot" / "pipeline" / "files"
@@ -22,6 +25,7 @@ INPUTS = {
     "driver_version": "v0.1.0",
     "build_id": "0123456789abcdef",
 }
+CHECK = "Check what is asked for"
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +67,54 @@ def test_the_name_of_a_run_can_be_read_back(workflow: Any) -> None:
 
 def test_no_permission_is_given_but_by_the_jobs(workflow: Any) -> None:
     assert workflow["permissions"] == {}
-    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
-    assert "write" not in build["permissions"].values()
-    assert publish["permissions"] == {"contents": "write"}
+    jobs = workflow["jobs"]
+    assert jobs["check"]["permissions"] == {"contents": "read"}
+    assert jobs["build"]["permissions"] == {"contents": "read", "packages": "read"}
+    assert jobs["publish"]["permissions"] == {
+        "contents": "write",
+        "attestations": "write",
+        "id-token": "write",
+    }
+
+
+def test_nothing_is_pulled_or_built_before_the_inputs_are_checked(workflow: Any) -> None:
+    jobs = workflow["jobs"]
+    assert [(name, job.get("needs")) for name, job in jobs.items()] == [
+        ("check", None),
+        ("build", "check"),
+        ("publish", "build"),
+    ]
+    assert "container" not in jobs["check"]
+    assert jobs["build"]["container"]["image"].startswith("${{ needs.check.outputs.images }}/")
+
+
+def test_only_the_step_that_builds_gets_the_key_for_signing(workflow: Any) -> None:
+    holders = {
+        (job, step["name"])
+        for job, content in workflow["jobs"].items()
+        for step in content["steps"]
+        if "secrets." in str(step)
+    }
+    assert holders == {("build", "Build the package")}
+    assert workflow["jobs"]["build"]["environment"] == "kmodbot"
+
+
+def test_a_missing_attestation_does_not_hold_the_package_back(workflow: Any) -> None:
+    *_, attest, publish = workflow["jobs"]["publish"]["steps"]
+    assert attest["uses"].startswith("actions/attest-build-provenance@")
+    assert attest["continue-on-error"] is True
+    assert "!github.event.repository.private" in attest["if"]
+    assert publish["name"] == "Publish the package"
+
+
+def test_what_is_kept_belongs_to_one_kernel(workflow: Any) -> None:
+    (cache,) = (step for step in workflow["jobs"]["build"]["steps"] if "cache@" in str(step))
+    names = ["distribution", "distro_version", "architecture", "kernel_version"]
+    own = "kmodbot-" + "".join(f"${{{{ inputs.{name} }}}}-" for name in names)
+    assert cache["with"]["restore-keys"] == own
+    assert cache["with"]["key"] == own + "${{ inputs.driver_version }}"
+    build = next(step for step in workflow["jobs"]["build"]["steps"] if "run" in step)
+    assert build["run"].endswith(f"--cache {cache['with']['path']}")
 
 
 def test_the_driver_is_never_checked_out_where_the_token_can_write(workflow: Any) -> None:
@@ -78,10 +127,10 @@ def test_inputs_reach_the_shell_only_through_the_environment(steps: list[dict[st
     assert not [step["run"] for step in steps if "${{" in step.get("run", "")]
 
 
-def test_the_builder_gets_every_input_in_both_jobs(steps: list[dict[str, Any]]) -> None:
+def test_the_builder_gets_every_input_in_all_jobs(steps: list[dict[str, Any]]) -> None:
     expected = {name.upper(): f"${{{{ inputs.{name} }}}}" for name in INPUTS}
     for step in steps:
-        if "driver-builder.pyz" in step.get("run", ""):
+        if "driver-builder.pyz" in step.get("run", "") or step["name"] == CHECK:
             assert expected.items() <= step["env"].items()
 
 
@@ -94,7 +143,7 @@ def test_actions_are_pinned_and_say_their_version() -> None:
 
 def test_checkouts_leave_no_token_behind(steps: list[dict[str, Any]]) -> None:
     checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
-    assert len(checkouts) == 3
+    assert len(checkouts) == 4
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
@@ -106,6 +155,87 @@ def test_a_running_build_is_not_cancelled_by_its_double(workflow: Any) -> None:
 
 def test_every_job_has_a_time_limit(workflow: Any) -> None:
     assert all(job["timeout-minutes"] <= 30 for job in workflow["jobs"].values())
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout of what the first job needs."""
+    root = tmp_path_factory.mktemp("checkout")
+    (root / ".github/kmodbot").mkdir(parents=True)
+    (root / ".github/kmodbot/driver-builder.pyz").write_bytes(program("driver-builder"))
+    return root
+
+
+def check(checkout: Path, steps: list[dict[str, Any]], **inputs: str) -> tuple[int, str]:
+    """Run the step that checks the inputs; return its exit status and what it says."""
+    (step,) = (step for step in steps if step["name"] == CHECK)
+    given = {name.upper(): value for name, value in (INPUTS | inputs).items()}
+    environment = {**os.environ, **step["env"], **given}
+    done = subprocess.run(
+        ["bash", "-e", "-c", step["run"]],
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_file_of_the_driver_does_not_stand_in_for_a_module(
+    checkout: Path, steps: list[dict[str, Any]]
+) -> None:
+    (checkout / "json.py").write_text("raise SystemExit('not the one')\n")
+    assert check(checkout, steps)[0] == 0
+
+
+def test_good_inputs_pass(checkout: Path, steps: list[dict[str, Any]]) -> None:
+    status, said = check(checkout, steps)
+    assert (status, "6.12.38+deb12-amd64" in said) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kernel_version", "6.1.0-38-amd64; id"),
+        ("kernel_version", "../../etc"),
+        ("architecture", "riscv64"),
+        ("distribution", "arch"),
+        ("distro_version", "12/../evil"),
+        ("distro_version", "13"),
+        ("driver_version", "$(id)"),
+        ("driver_version", ""),
+        ("build_id", "a b"),
+    ],
+)
+def test_an_input_that_is_wrong_is_named(
+    checkout: Path, steps: list[dict[str, Any]], name: str, value: str
+) -> None:
+    status, said = check(checkout, steps, **{name: value})
+    assert status == 2
+    assert name.upper() in said
+
+
+@pytest.mark.parametrize(
+    ("owner", "prefix", "images"),
+    [
+        ("acme", "", "ghcr.io/acme"),
+        ("Acme-Drivers", "", "ghcr.io/acme-drivers"),
+        ("acme", "ghcr.io/Acme/hello", "ghcr.io/acme/hello"),
+    ],
+)
+def test_images_are_looked_for_in_small_letters(
+    tmp_path: Path, steps: list[dict[str, Any]], owner: str, prefix: str, images: str
+) -> None:
+    (step,) = (step for step in steps if step["name"] == "Find the images")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "GITHUB_REPOSITORY_OWNER": owner,
+        "KMODBOT_IMAGE_PREFIX": prefix,
+    }
+    subprocess.run(["bash", "-e", "-c", step["run"]], env=environment, check=True)
+    assert (tmp_path / "output").read_text() == f"prefix={images}\n"
 
 
 def test_the_image_installs_the_nfpm_that_is_tested_here() -> None:

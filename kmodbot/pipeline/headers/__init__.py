@@ -1,6 +1,6 @@
 """Kernel headers: where each distribution keeps them, tried in order."""
 
-from kmodbot.pipeline.headers.chain import CHAINS, check_supported, fetch_headers
+from kmodbot.pipeline.headers.chain import CHAINS, fetch_headers
 from kmodbot.pipeline.headers.tree import HeaderTree
 
-__all__ = ["CHAINS", "HeaderTree", "check_supported", "fetch_headers"]
+__all__ = ["CHAINS", "HeaderTree", "fetch_headers"]

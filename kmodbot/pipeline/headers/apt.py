@@ -1,92 +1,107 @@
 """apt with a state of its own: nothing of the machine's packages or lists is touched.
 
-The machine's apt configuration (proxies, certificates, credentials) still applies; sources,
-preferences and state do not. Runs without root.
+The machine's apt configuration (proxies, certificates, credentials, how old lists may be) still
+applies; sources, preferences and state do not. Runs without root.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import os
 import re
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from kmodbot.pipeline.commands import CommandFailed, capture, require_program
 from kmodbot.pipeline.errors import HeadersNotFound
+from kmodbot.pipeline.headers.control import DebPackage, parse_packages
+from kmodbot.pipeline.headers.locks import host_lock, locked
+from kmodbot.pipeline.headers.store import Store, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from kmodbot.pipeline.phases import Log
+
 _FRESH_SECONDS = 600
-_DEPENDENCY = re.compile(r"([a-z0-9][a-z0-9+.-]+)(?::\w+)?(?: \(([<>=]+) ([^)]+)\))?")
+_FAILED = re.compile(r"^Err:\d+ (.*)\n  (.*?)(?: \[IP: .*\])?$", re.MULTILINE)
+_REPEATED = ("Failed to fetch", "Some index files")
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A Debian archive: its address, the suites wanted and the keyring that signs them."""
+    """A Debian archive: its address, the suites wanted and the keyring that signs them.
+
+    `frozen`: it is as it was at a time in the past, so its lists may be out of date.
+    """
 
     uri: str
     suites: tuple[str, ...]
     keyring: Path
+    components: tuple[str, ...] = ("main",)
+    frozen: bool = False
 
     def __str__(self) -> str:
-        """Return the stanza of sources.list(5)."""
-        return (
-            f"Types: deb\nURIs: {self.uri}\nSuites: {' '.join(self.suites)}\n"
-            f"Components: main\nTargets: Packages\nSigned-By: {self.keyring}\n"
-        )
-
-
-@dataclass(frozen=True)
-class AptPackage:
-    """A package as the signed lists describe it; `size` in bytes."""
-
-    name: str
-    version: str
-    architecture: str
-    size: int
-    sha256: str
-    depends: tuple[tuple[str, str | None], ...]
+        return f"{self.uri} {' '.join(self.suites)}"
 
     @property
-    def wanted(self) -> str:
-        """The words apt-get needs to get this and no other version."""
-        return f"{self.name}:{self.architecture}={self.version}".replace(":all=", "=")
+    def stanza(self) -> str:
+        """The stanza of sources.list(5)."""
+        return (
+            f"Types: deb\nURIs: {self.uri}\nSuites: {' '.join(self.suites)}\n"
+            f"Components: {' '.join(self.components)}\nTargets: Packages\n"
+            f"Signed-By: {self.keyring}\n" + ("Check-Valid-Until: no\n" if self.frozen else "")
+        )
 
 
 class IsolatedApt:
     """Package lists of `archives` for `architectures`, kept below `directory`.
 
-    The first architecture is the one that names without an architecture mean.
+    The first architecture is the one that names without an architecture mean. Packages are kept
+    by content below `cache`, whose locks keep requests to one host apart. `lenient`: a suite
+    whose lists cannot be read is passed over as long as another's can.
     """
 
     def __init__(
-        self, directory: Path, archives: Sequence[Archive], architectures: Sequence[str]
+        self,
+        directory: Path,
+        archives: Sequence[Archive],
+        architectures: Sequence[str],
+        cache: Path,
+        log: Log,
+        *,
+        lenient: bool = False,
     ) -> None:
-        sources = "\n".join(str(archive) for archive in archives)
-        key = hashlib.sha256(f"{sources}{architectures}".encode()).hexdigest()[:16]
-        self._home = directory / key
-        self._sources = sources
+        self._archives = tuple(archives)
         self._architectures = tuple(architectures)
+        self._sources = "\n".join(archive.stanza for archive in archives)
+        key = hashlib.sha256(f"{self._sources}{self._architectures}".encode()).hexdigest()[:16]
+        self._home = directory / key
+        self._locks = cache
+        self._store = Store(cache / "downloads")
+        self._log = log
+        self._lenient = lenient
         self._get = require_program("apt-get", "this step needs Debian's apt")
         self._cache = require_program("apt-cache", "this step needs Debian's apt")
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self._archives))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other builders from changing the lists during the block, and make them fresh."""
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
-        with (self._home / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self._home / "lock"):
             self._refresh()
             yield
 
-    def show(self, names: Sequence[str]) -> list[AptPackage]:
+    def show(self, names: Sequence[str]) -> list[DebPackage]:
         """Return the candidate of each of `names` (`name`, `name:arch`, `name=version`).
 
         Raises HeadersNotFound when one is not listed.
@@ -106,42 +121,67 @@ class IsolatedApt:
         """Return the names of all listed packages that begin with `prefix`."""
         return self._run(self._cache, "pkgnames", prefix).split()
 
-    def download(self, packages: Sequence[AptPackage], store: Path) -> list[Path]:
-        """Return a file for each of `packages`, named by its sha256 below `store`.
+    def download(self, packages: Sequence[DebPackage]) -> list[Path]:
+        """Return a file for each of `packages`, named by its sha256.
 
         Files that are there already are checked and used again.
         """
-        store.mkdir(parents=True, exist_ok=True)
-        paths = {package.sha256: store / f"{package.sha256}.deb" for package in packages}
-        absent = [package for package in packages if not _intact(paths[package.sha256])]
+        absent = [package for package in packages if not self._store.find(package.sha256)]
         if absent:
-            with tempfile.TemporaryDirectory(dir=store) as directory:
+            with tempfile.TemporaryDirectory(dir=self._home) as directory:
                 self._download_to(Path(directory), absent)
                 for path in Path(directory).glob("*.deb"):
-                    path.replace(store / f"{_sha256(path)}.deb")
-        lost = [package.name for package in absent if not paths[package.sha256].exists()]
+                    self._store.keep(path, digest_of(path))
+        paths = {package.name: self._store.find(package.sha256) for package in packages}
+        lost = [name for name, path in paths.items() if path is None]
         if lost:
             raise HeadersNotFound(f"{' and '.join(lost)} differs from what the lists promise")
-        return [paths[package.sha256] for package in packages]
+        return [path for path in paths.values() if path]
 
-    def _download_to(self, directory: Path, packages: Sequence[AptPackage]) -> None:
+    def _download_to(self, directory: Path, packages: Sequence[DebPackage]) -> None:
+        started = time.monotonic()
         try:
-            wanted = (package.wanted for package in packages)
-            self._run(self._get, "download", "-q", *wanted, cwd=directory)
+            with self._hosts():
+                wanted = (package.wanted for package in packages)
+                self._run(self._get, "download", "-q", *wanted, cwd=directory)
         except CommandFailed as error:
             # The lists may be older than the archive: have the next try read them anew.
-            self._stamp.unlink()
-            raise HeadersNotFound(f"download failed: {_reasons(error)}") from None
+            self._stamp.unlink(missing_ok=True)
+            reasons = f"download failed: {_reasons(error)}"
+            self._say(reasons, started)
+            raise HeadersNotFound(reasons) from None
+        size = sum(package.size for package in packages)
+        self._say(f"{len(packages)} packages, {size / 1e6:.1f} MB", started)
 
     def _refresh(self) -> None:
         if self._stamp.exists() and time.time() - self._stamp.stat().st_mtime < _FRESH_SECONDS:
             return
         (self._home / "apt.sources").write_text(self._sources, encoding="utf-8")
+        started = time.monotonic()
         try:
-            self._run(self._get, "update", "-q", "--error-on=any")
+            with self._hosts():
+                self._run(self._get, "update", "-q", "--error-on=any")
         except CommandFailed as error:
-            raise HeadersNotFound(f"lists cannot be read: {_reasons(error)}") from None
+            outcome = f"lists cannot be read: {_reasons(error)}"
+            self._say(outcome, started)
+            # apt keeps the lists of a suite only after it has verified all of them.
+            if not (self._lenient and any(self._home.glob("state/lists/*_Packages*"))):
+                raise HeadersNotFound(outcome) from None
+        else:
+            self._say("lists read", started)
         self._stamp.touch()
+
+    @contextmanager
+    def _hosts(self) -> Iterator[None]:
+        """Hold the locks of all hosts that may be asked, always taken in the same order."""
+        hosts = {urlsplit(archive.uri).hostname or "": archive.uri for archive in self._archives}
+        with ExitStack() as stack:
+            for _, uri in sorted(hosts.items()):
+                stack.enter_context(host_lock(self._locks, uri))
+            yield
+
+    def _say(self, outcome: str, started: float) -> None:
+        self._log.line(f"headers: {self}: {outcome} ({time.monotonic() - started:.1f} s)")
 
     @property
     def _stamp(self) -> Path:
@@ -149,7 +189,8 @@ class IsolatedApt:
 
     def _run(self, program: str, verb: str, *words: str, cwd: Path | None = None) -> str:
         options = [word for option in self._options() for word in ("-o", option)]
-        return capture([program, verb, *options, *words], cwd=cwd)
+        own = {name: os.environ[name] for name in ("APT_CONFIG",) if name in os.environ}
+        return capture([program, verb, *options, *words], cwd=cwd, environment=own)
 
     def _options(self) -> list[str]:
         home = self._home.resolve()
@@ -171,49 +212,26 @@ class IsolatedApt:
             "APT::Sandbox::User=root",
             "Acquire::Retries=3",
             "Acquire::Languages=none",
+            *_STRICT,
         ]
 
 
-def parse_packages(text: str) -> list[AptPackage]:
-    """Read the stanzas that `apt-cache show` prints."""
-    stanzas = (_fields(stanza) for stanza in text.split("\n\n"))
-    return [
-        AptPackage(
-            name=fields["Package"],
-            version=fields["Version"],
-            architecture=fields["Architecture"],
-            size=int(fields["Size"]),
-            sha256=fields["SHA256"],
-            depends=parse_depends(fields.get("Depends", "")),
-        )
-        for fields in stanzas
-        if "SHA256" in fields
-    ]
-
-
-def parse_depends(text: str) -> tuple[tuple[str, str | None], ...]:
-    """Return (name, exact version or None) for the first alternative of each dependency.
-
-    https://www.debian.org/doc/debian-policy/ch-relationships.html
-    """
-    first = (part.split("|")[0].strip() for part in text.split(","))
-    matches = (_DEPENDENCY.fullmatch(part) for part in first)
-    return tuple((match[1], match[3] if match[2] == "=" else None) for match in matches if match)
-
-
-def _fields(stanza: str) -> dict[str, str]:
-    lines = (line for line in stanza.splitlines() if not line.startswith(" "))
-    return {key: value.strip() for key, mark, value in (x.partition(":") for x in lines) if mark}
+# What a machine may have relaxed for its own archives does not hold for these. How old lists may be
+# is left to it: one that names an exact kernel release names the right package at any age.
+_STRICT = (
+    "APT::Get::AllowUnauthenticated=false",
+    "Acquire::AllowInsecureRepositories=false",
+    "Acquire::AllowDowngradeToInsecureRepositories=false",
+    "Acquire::AllowWeakRepositories=false",
+)
 
 
 def _reasons(error: CommandFailed) -> str:
+    """Return what apt said of each address that failed, then what it makes of it."""
+    asked = [
+        f"{match[1]}: {' '.join(match[2].split())}" for match in _FAILED.finditer(error.output)
+    ]
     lines = [line[2:].strip() for line in error.output.splitlines() if line[:2] in ("E:", "W:")]
-    return "; ".join(dict.fromkeys(lines)) or error.output.strip()[-300:]
-
-
-def _intact(path: Path) -> bool:
-    return path.exists() and _sha256(path) == path.stem
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    # These repeat the addresses in more words.
+    judged = [line for line in lines if not (asked and line.startswith(_REPEATED))]
+    return "; ".join(dict.fromkeys([*asked, *judged])) or error.output.strip()[-300:]

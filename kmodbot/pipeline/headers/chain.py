@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.errors import BadInput, BuildError, HeadersNotFound
-from kmodbot.pipeline.headers.debian import DebianSuites
+from kmodbot.pipeline.errors import BuildError, HeadersNotFound
+from kmodbot.pipeline.headers import debian, ubuntu
+from kmodbot.pipeline.headers.rpm import amazonlinux, centos, fedora
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,25 +33,13 @@ if TYPE_CHECKING:
 
 CHAINS: Mapping[str, tuple[Source, ...]] = MappingProxyType(
     {
-        "debian": (
-            DebianSuites(
-                "Debian suites",
-                ("{codename}", "{codename}-updates", "{codename}-security"),
-            ),
-            # Kernels of the next Debian release, for those who run this one.
-            DebianSuites("Debian backports", ("{codename}-backports", "{codename}")),
-        ),
+        "debian": debian.CHAIN,
+        "ubuntu": ubuntu.CHAIN,
+        "fedora": fedora.CHAIN,
+        "centos": centos.CHAIN,
+        "amazonlinux": amazonlinux.CHAIN,
     }
 )
-
-
-def check_supported(kernel: Kernel) -> None:
-    """Raise BadInput when no source is known for the kernel's distribution."""
-    if kernel.distribution not in CHAINS:
-        raise BadInput(
-            f"DISTRIBUTION: drivers are built for {', '.join(CHAINS)} today, "
-            f"not for {kernel.distribution} yet"
-        )
 
 
 def fetch_headers(
@@ -63,7 +53,6 @@ def fetch_headers(
 
     Raises BuildError listing every source that was asked and what a person can do.
     """
-    check_supported(kernel)
     tried: list[str] = []
     for number, source in enumerate(CHAINS[kernel.distribution] if chain is None else chain):
         directory = work / f"headers-{number}"
@@ -78,7 +67,7 @@ def fetch_headers(
         else:
             log.line(f"headers: {source.name}: found ({time.monotonic() - started:.1f} s)")
             tree.check()
-            return tree
+            return replace(tree, source=source.name)
     raise BuildError(_advice(kernel, tried))
 
 

@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kmodbot.pipeline.elf import machine_of
 from kmodbot.pipeline.errors import BuildError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Programs of the kernel's build itself, which run on the machine that builds.
+_PROGRAMS = ("scripts/basic/fixdep", "scripts/mod/modpost")
 _SETTING = re.compile(r'(CONFIG_[A-Z0-9_]+)=(?:"([^"]*)"|(\S+))')
 
 
 @dataclass(frozen=True)
 class HeaderTree:
-    """The headers of one kernel: `path` is what make is pointed at, `root` all that came along."""
+    """The headers of one kernel: `path` is what make is pointed at, `root` all that came along.
+
+    `source` is the name of the place they come from.
+    """
 
     path: Path
     root: Path
+    source: str = ""
 
     @cached_property
     def config(self) -> dict[str, str]:
@@ -46,3 +53,22 @@ class HeaderTree:
                 f"the headers in {self.path.name} lack {', '.join(missing)}; "
                 "a module built with them could not be loaded"
             )
+
+    def check_programs(self, machine: str) -> None:
+        """Raise BuildError when the programs among the headers do not run on a `machine`.
+
+        Debian packs them apart from the headers, for every machine. Elsewhere they are part of the
+        headers and fit only machines of the kernel's own architecture.
+        """
+        for name in _PROGRAMS:
+            program = self.path / name
+            if not program.is_file():
+                raise BuildError(f"the headers in {self.path.name} lack {name}")
+            with program.open("rb") as file:
+                built_for = machine_of(file.read(64))
+            if built_for not in (machine, None):
+                raise BuildError(
+                    f"the headers in {self.path.name} hold programs for {built_for}, which this "
+                    f"{machine} machine cannot run ({name}); build on an {built_for} machine "
+                    "(driver-build.yml: runs-on)"
+                )

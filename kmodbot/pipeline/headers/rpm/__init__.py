@@ -1,0 +1,1 @@
+"""Kernel headers of the distributions that use rpm: which package, from where, checked how."""
