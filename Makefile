@@ -7,7 +7,7 @@ TOOLCHAIN := gcc-12 make binutils libelf1 xz-utils kmod git debian-archive-keyri
 # What the tests need besides: to build for the other architecture, to make repositories and read
 # them, to sign, and to install packages.
 TEST_TOOLS := gcc gcc-12-aarch64-linux-gnu jq rpm rpm2cpio cpio createrepo-c dnf dnf-plugins-core \
-	gnupg openssl ccache pahole
+	gnupg openssl ccache pahole postgresql
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 

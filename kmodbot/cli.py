@@ -21,6 +21,13 @@ class Command:
 COMMANDS = (
     Command(("init",), "set a driver's repository up", "kmodbot.repository.command"),
     Command(("serve",), "run the bot", "kmodbot.bot.__main__"),
+    Command(
+        ("migrate",), "bring the schema of the database up to date", "kmodbot.bot.commands.migrate"
+    ),
+    Command(
+        ("deliveries",), "list and retry webhook deliveries", "kmodbot.bot.commands.deliveries"
+    ),
+    Command(("token",), "make an API token", "kmodbot.bot.commands.token"),
     Command(("matrix",), "say what is left to build", "kmodbot.discovery.commands.matrix"),
     Command(
         ("discover", "al2023"),

@@ -12,10 +12,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from sqlalchemy.exc import DatabaseError
 
+from kmodbot.bot import logs
 from kmodbot.bot.app import create_app
 from kmodbot.bot.settings import Settings, SettingsError
+from kmodbot.bot.store.database import StoreError
 
 if TYPE_CHECKING:
     import argparse
@@ -33,16 +34,13 @@ def run(_arguments: argparse.Namespace) -> int:
 
 def serve(environ: Mapping[str, str] = os.environ) -> int:
     """Run the bot with the settings of the environment; return the exit status."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = Settings.from_environment(environ)
     except SettingsError as error:
         for problem in error.problems:
             print(f"kmodbot: {problem}", file=sys.stderr)
         return 2
+    logs.configure(settings.log_format, settings.log_level)
     logging.getLogger(__name__).info(
         "starting for %s on http://%s:%d", settings.repository, settings.host, settings.port
     )
@@ -58,8 +56,8 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
         )
     except OSError as error:
         problem = f"HOST and PORT: cannot listen on {settings.host}:{settings.port}: {error}"
-    except DatabaseError as error:
-        problem = f"DATABASE_URL: {error.orig}"
+    except StoreError as error:
+        problem = f"DATABASE_URL: {error}"
     else:
         return 0
     print(f"kmodbot: {problem}", file=sys.stderr)

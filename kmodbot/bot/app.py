@@ -10,26 +10,44 @@ import aiohttp
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.adoption import Adoption
+from kmodbot.bot.api import open_api
 from kmodbot.bot.changes import Changes
 from kmodbot.bot.completion import Completion
 from kmodbot.bot.deliveries import DeliveryWork
+from kmodbot.bot.delivery_pool import DeliveryPool
 from kmodbot.bot.dispatch import Dispatcher
 from kmodbot.bot.events import MAX_PAYLOAD
-from kmodbot.bot.github.client import TIMEOUT, GitHubClient
+from kmodbot.bot.github.client import GitHubClient
 from kmodbot.bot.github.contents import Contents
+from kmodbot.bot.github.downloads import Downloads
+from kmodbot.bot.github.hooks import HookDeliveries
 from kmodbot.bot.github.pulls import Pulls
 from kmodbot.bot.github.releases import Releases
+from kmodbot.bot.github.repository import RepositoryInfo
 from kmodbot.bot.github.runs import Runs
+from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
-from kmodbot.bot.http.middleware import authenticate, envelope
+from kmodbot.bot.http.middleware import answer
+from kmodbot.bot.metrics import Metrics
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.proposals import Proposals
+from kmodbot.bot.reachability import Reachability
 from kmodbot.bot.reconciler import Reconciler
+from kmodbot.bot.repairs.backlog import Backlog
+from kmodbot.bot.repairs.overdue import Overdue
+from kmodbot.bot.repairs.recovery import Recovery
+from kmodbot.bot.repairs.redelivery import Redelivery
+from kmodbot.bot.repairs.turns import Turns
+from kmodbot.bot.store.announcements import shared
+from kmodbot.bot.store.audit import Audit
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
+from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
+from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
 from kmodbot.discovery.al2023 import DEFAULT_REPOSITORIES, Discovery, RepositorySpec, discover
@@ -41,17 +59,17 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.settings import Settings
 
-# What is not done by then is done after the next start.
-_DRAIN_SECONDS = 8
-
 
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
-    app = web.Application(middlewares=[envelope, authenticate], client_max_size=MAX_PAYLOAD)
+    app = web.Application(middlewares=[answer], client_max_size=MAX_PAYLOAD)
     app[keys.SETTINGS] = settings
     app[keys.CHANGES] = Changes()
+    app[keys.METRICS] = metrics = Metrics()
+    app[keys.REACHABILITY] = Reachability(metrics.github)
     add_routes(app)
     app.cleanup_ctx.append(_assemble)
+    app.cleanup_ctx.append(open_api)
     app.cleanup_ctx.append(_work)
     app.on_shutdown.append(_wake_waiting)
     return app
@@ -61,15 +79,22 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
     settings, changes = app[keys.SETTINGS], app[keys.CHANGES]
     database = Database(settings.database_url)
     try:
-        await database.migrate()
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        await database.prepare()
+        async with (
+            aiohttp.ClientSession(timeout=TIMEOUT) as session,
+            shared(changes, database),
+        ):
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
-            client = GitHubClient(session, settings)
-            contents, runs = Contents(client), Runs(client, settings.workflow)
-            index = PackageIndex(Releases(client), settings.index_seconds)
+            client = GitHubClient(session, settings, app[keys.REACHABILITY])
+            repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
+            contents = Contents(client, repository)
+            index = PackageIndex(
+                Releases(client), Downloads(session), repository, settings.index_seconds
+            )
             dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
-            completion = Completion(settings, builds, index, runs, contents, changes)
+            adoption = Adoption(settings, builds, index)
+            completion = Completion(settings, builds, index, runs, contents, changes, adoption)
             proposals = Proposals(builds, discoveries, contents, Pulls(client))
             watch = Watch(
                 settings,
@@ -80,18 +105,37 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
                 proposals,
                 functools.partial(_find_kernels, settings),
             )
+            app[keys.DATABASE] = database
+            app[keys.AUDIT] = Audit(database)
+            app[keys.GITHUB] = client
+            app[keys.REPOSITORY] = repository
+            app[keys.INDEX] = index
             app[keys.BUILDS] = builds
             app[keys.DISCOVERIES] = discoveries
             app[keys.WATCH] = watch
             app[keys.DELIVERIES] = deliveries
+            app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
+            turns = Turns(Leases(database))
+            reconciler = Reconciler(
+                settings,
+                builds,
+                proposals,
+                turns,
+                Backlog(dispatcher),
+                Overdue(settings, builds, runs, completion),
+                Recovery(settings, builds, runs, completion, turns),
+                Redelivery(settings, deliveries, HookDeliveries(client), turns),
+            )
             list_changed = asyncio.Event()
+            work = DeliveryWork(settings, completion, proposals, list_changed)
             app[keys.WORKERS] = Workers(
                 settings,
-                DeliveryWork(settings, deliveries, completion, proposals, list_changed),
-                Reconciler(builds, deliveries, dispatcher, completion, proposals),
+                DeliveryPool(settings, deliveries, app[keys.INTAKE], work.act_on),
+                reconciler,
                 proposals,
                 watch,
+                Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
                 list_changed,
             )
             yield
@@ -109,7 +153,8 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
     work = asyncio.create_task(app[keys.WORKERS].run())
     yield
     app[keys.WORKERS].stop()
-    _, unfinished = await asyncio.wait({work}, timeout=_DRAIN_SECONDS)
+    # What is not done by then is done after the next start, or by another process.
+    _, unfinished = await asyncio.wait({work}, timeout=app[keys.SETTINGS].drain_seconds)
     for task in unfinished:
         task.cancel()
     await asyncio.gather(work, return_exceptions=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.logs import bind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Build) -> bool:
+async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Any) -> bool:
     """Take one step; report an error instead of letting it stop the others."""
     try:
         await step(*arguments)
@@ -29,7 +30,8 @@ async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: B
 async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:
     """Take one step for each build."""
     for build in builds:
-        await attempt(f"build {build.id}", step, build)
+        with bind(build=build.id):
+            await attempt(f"build {build.id}", step, build)
 
 
 def report(what: str, error: Exception) -> None:

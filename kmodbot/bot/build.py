@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -73,11 +73,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Package:
-    """A package that a release holds, ready for download. ``sha256`` is in hexadecimal."""
+    """A package that a release holds, ready for download. ``sha256`` is in hexadecimal.
+
+    ``asset_id`` is GitHub's number of the asset where the release was just read; it is not stored.
+    """
 
     name: str
     url: str
     sha256: str
+    asset_id: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ class Build:
     """What the store remembers of one build.
 
     ``claims`` counts how often a process has set out to dispatch it, ``claimed_at`` is the last
-    time.
+    time. ``run_attempt`` is GitHub's number of the run's attempt, which a re-run raises.
+    ``requested_by`` names who asked first; empty when that is not known. ``finished_at`` is when
+    the build ended, ``failed_at`` when it ended in an error that still stands.
     """
 
     id: str
@@ -99,3 +105,7 @@ class Build:
     package: Package | None = None
     error: str | None = None
     proposed: bool = False
+    requested_by: str = ""
+    run_attempt: int = 1
+    finished_at: datetime | None = None
+    failed_at: datetime | None = None

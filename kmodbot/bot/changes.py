@@ -1,4 +1,4 @@
-"""Wakes those who wait for a build to change."""
+"""Wakes those who wait for a build to change, in this process and in others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class Changes:
@@ -16,7 +16,17 @@ class Changes:
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listeners: list[Callable[[str], None]] = []
+        self._others: list[Callable[[str], None]] = []
         self.closed = False
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the id of every build that changes, as soon as that is known."""
+        self._listeners.append(listener)
+
+    def tell_others(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with the id of every build that this process changes."""
+        self._others.append(tell)
 
     @contextmanager
     def of(self, build_id: str) -> Iterator[asyncio.Event]:
@@ -31,12 +41,24 @@ class Changes:
                 del self._waiting[build_id]
 
     def announce(self, build_id: str) -> None:
-        """Wake those who wait for this build."""
+        """Say that this process has changed a build."""
+        self.heard(build_id)
+        for tell in self._others:
+            tell(build_id)
+
+    def heard(self, build_id: str) -> None:
+        """Wake those in this process who wait for this build."""
+        for listener in self._listeners:
+            listener(build_id)
         for event in self._waiting.get(build_id, ()):
             event.set()
+
+    def wake_all(self) -> None:
+        """Wake everybody who waits in this process: any build may have changed."""
+        for build_id in list(self._waiting):
+            self.heard(build_id)
 
     def close(self) -> None:
         """Wake everybody for good: the process is about to stop."""
         self.closed = True
-        for build_id in list(self._waiting):
-            self.announce(build_id)
+        self.wake_all()

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Build, Package, Phase, Target, kernel_fields
-from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubLimited, GitHubRefused, GitHubUnavailable
+from kmodbot.bot.logs import bind
 from kmodbot.bot.trust import distrust, is_titled_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kmodbot.bot.changes import Changes
     from kmodbot.bot.github.contents import Contents
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SECONDS_BEFORE_A_MISS_IS_CHECKED = 2.0
 _MOST_CLAIMS = 3
+_REFUSAL_SECONDS = 300
 # How far GitHub's clock may be behind ours when runs are searched by their time.
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -47,16 +49,20 @@ class DispatchFailed(Exception):
 class Outcome:
     """The answer to a request: the package where it exists, else the build that makes it.
 
-    ``started`` tells whether this request dispatched the run.
+    A build that failed a while ago stands for itself: nothing is started for ``retry_after``
+    seconds. ``started`` tells whether this request started the build, ``adopted`` whether it made
+    the bot take over a package that exists without a build of ours.
     """
 
     package: Package | None = None
     build: Build | None = None
     started: bool = False
+    adopted: bool = False
+    retry_after: int | None = None
 
 
 class Dispatcher:
-    """Starts each build once."""
+    """Starts each build once. ``behind`` is set when builds wait for their turn."""
 
     def __init__(
         self,
@@ -73,9 +79,21 @@ class Dispatcher:
         self._runs = runs
         self._contents = contents
         self._changes = changes
+        self._at_once = asyncio.Lock()
+        self.behind = asyncio.Event()
 
-    async def request(self, target: Target) -> Outcome:
+    async def request(
+        self,
+        target: Target,
+        *,
+        caller: str = "",
+        force: bool = False,
+        admit: Callable[[], Awaitable[None]] | None = None,
+    ) -> Outcome:
         """Answer a node that wants the package of ``target``.
+
+        ``admit`` is awaited before something new is reserved, and raises what refuses it. With
+        ``force`` a build that failed lately does not keep a new one from being started.
 
         Raises:
             GitHubUnavailable: it is not known whether the package exists; nothing was reserved.
@@ -85,33 +103,55 @@ class Dispatcher:
         known = await self._builds.of_target(target)
         if known is not None and known.phase is not Phase.DONE:
             return Outcome(build=known)
-        try:
-            package = await self._find_package(target, known)
-        except GitHubUnavailable:
-            if known is None or known.package is None:
-                raise
-            # It was published, and packages are not withdrawn while GitHub is away.
-            return Outcome(package=known.package)
-        if package is None:
-            return await self._reserve(target, known)
-        if known is None:
-            await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
-        return Outcome(package=package)
+        package = await self._find_package(target, known)
+        if package is not None:
+            if known is None:
+                await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
+            return Outcome(package=package, adopted=known is None)
+        remembered = None if force else await self._remembered_failure(target)
+        if remembered is not None:
+            return remembered
+        if admit is not None:
+            await admit()
+        return await self._reserve(target, known, caller)
 
     async def _find_package(self, target: Target, known: Build | None) -> Package | None:
-        # What was missing a moment ago may have been published since, and not only by us. Before a
-        # package that we published counts as gone, GitHub is asked for certain.
-        age = _SECONDS_BEFORE_A_MISS_IS_CHECKED if known is None else 0
-        return await self._index.find(target) or await self._index.find(target, max_age=age)
+        if known is None or known.package is None:
+            return await self._index.discover(target)
+        try:
+            return await self._index.confirm(target, known.package)
+        except GitHubUnavailable:
+            # It was published, and packages are not withdrawn while GitHub is away.
+            return known.package
 
-    async def _reserve(self, target: Target, vanished: Build | None) -> Outcome:
+    async def _remembered_failure(self, target: Target) -> Outcome | None:
+        """Return the failure that still stands for its target, so that no boot repeats it."""
+        now, seconds = datetime.now(UTC), self._settings.failure_seconds
+        build = await self._builds.recent_failure(target, since=now - timedelta(seconds=seconds))
+        if build is None or build.failed_at is None:
+            return None
+        if build.run_id is None:
+            # It never ran, so it was the repository that was not ready, and somebody may be on it.
+            seconds = min(seconds, _REFUSAL_SECONDS)
+        left = (build.failed_at - now).total_seconds() + seconds
+        return Outcome(build=build, retry_after=math.ceil(left)) if left > 0 else None
+
+    async def _reserve(self, target: Target, vanished: Build | None, caller: str) -> Outcome:
         if vanished is not None:
             log.warning("package %s is gone from its release; building again", target.package)
             await self._builds.release(vanished)
-        build, created = await self._builds.reserve(uuid.uuid4().hex, target, datetime.now(UTC))
+        build, created = await self._builds.reserve(
+            uuid.uuid4().hex, target, datetime.now(UTC), caller
+        )
         if not created:
             return Outcome(package=build.package, build=build)
-        await self.dispatch(build)
+        if self._at_once.locked() or self._runs.must_wait:
+            # Nobody is kept waiting for the pause that GitHub wants between writes.
+            self.behind.set()
+        else:
+            with bind(build=build.id):
+                async with self._at_once:
+                    await self.dispatch(build)
         return Outcome(build=build, started=True)
 
     async def dispatch(self, build: Build) -> None:
@@ -144,9 +184,14 @@ class Dispatcher:
         return await self._builds.queued(claimed_before=stale)
 
     async def _find_or_start(self, build: Build) -> None:
-        branch = await self._contents.default_branch()
-        if build.claimed_at is not None and await self._find(build, branch):
-            return
+        try:
+            branch = await self._contents.default_branch()
+            if build.claimed_at is not None and await self._find(build, branch):
+                return
+        except (GitHubUnavailable, asyncio.CancelledError):
+            # Nothing was dispatched, so an outage of any length uses up no try.
+            await self._builds.unclaim(build)
+            raise
         if build.claims >= _MOST_CLAIMS:
             await self._give_up(
                 build,
@@ -154,7 +199,11 @@ class Dispatcher:
                 f"{self._settings.workflow} still carry the build id?",
             )
             return
-        started = await self._runs.dispatch(branch, _inputs(build))
+        try:
+            started = await self._runs.dispatch(branch, _inputs(build))
+        except GitHubLimited:
+            await self._builds.unclaim(build)
+            raise
         if started is not None:
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
@@ -162,7 +211,7 @@ class Dispatcher:
     async def _find(self, build: Build, branch: str) -> bool:
         """Look for the run that an earlier try may have started."""
         since, until = build.created_at - _CLOCK_SKEW, datetime.now(UTC) + _CLOCK_SKEW
-        for run in await self._runs.titled(build.id, branch, since, until):
+        for run in await self._runs.titled(build.id, since, until):
             if is_titled_for(run, build) and distrust(run, self._settings, branch) is None:
                 await self._builds.dispatched(build.id, run.id, run.url)
                 return True

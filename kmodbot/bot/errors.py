@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ApiError(Exception):
@@ -10,7 +14,7 @@ class ApiError(Exception):
 
     ``code`` is a stable word for programs, ``message`` a sentence for people that says what to do,
     ``field`` the offending field of the request, ``retry_after`` the seconds until another try may
-    help.
+    help, ``details`` what else belongs to this code.
     """
 
     def __init__(
@@ -21,6 +25,7 @@ class ApiError(Exception):
         *,
         field: str | None = None,
         retry_after: int | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -28,13 +33,23 @@ class ApiError(Exception):
         self.message = message
         self.field = field
         self.retry_after = retry_after
+        self.details = details or {}
 
-    def body(self) -> dict[str, dict[str, str]]:
+    def body(self) -> dict[str, dict[str, Any]]:
         """Return the error envelope of the API."""
-        error = {"code": self.code, "message": self.message}
+        error = {"code": self.code, "message": self.message, **self.details}
         if self.field is not None:
             error["field"] = self.field
         return {"error": error}
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that belong to the answer."""
+        headers = {}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        if self.status is HTTPStatus.UNAUTHORIZED and self.code == "unauthenticated":
+            headers["WWW-Authenticate"] = "Bearer"
+        return headers
 
 
 def invalid_field(field: str, message: str) -> ApiError:

@@ -1,27 +1,26 @@
-"""Which packages exist: what the releases hold, remembered for a short while."""
+"""Which packages exist: what the releases hold, asked for as rarely as possible.
+
+Of a public repository everybody may ask whether a package can be downloaded, and that is no call of
+GitHub's API. The API is asked when there is a package to describe, and for private repositories.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cachetools import TTLCache
+from kmodbot.bot.shared import SharedReadings
+from kmodbot.kernels import download_url
 
 if TYPE_CHECKING:
     from kmodbot.bot.build import Package, Target
+    from kmodbot.bot.github.downloads import Downloads
     from kmodbot.bot.github.releases import Releases
+    from kmodbot.bot.github.repository import RepositoryInfo
 
 _RELEASES = 1024
-
-
-@dataclass(frozen=True)
-class _Read:
-    """One reading of a release: a task, so that those who ask meanwhile share it."""
-
-    task: asyncio.Task[dict[str, Package]]
-    started: float = field(default_factory=time.monotonic)
+_PACKAGES = 8192
+_SECONDS_A_MISS_HOLDS = 2.0
 
 
 class PackageIndex:
@@ -30,10 +29,19 @@ class PackageIndex:
     Any number of nodes that ask about one release within that time cost GitHub one request.
     """
 
-    def __init__(self, releases: Releases, max_age: float) -> None:
+    def __init__(
+        self,
+        releases: Releases,
+        downloads: Downloads,
+        repository: RepositoryInfo,
+        max_age: float,
+    ) -> None:
         self._releases = releases
+        self._downloads = downloads
+        self._repository = repository
         self._max_age = max_age
-        self._reads: TTLCache[str, _Read] = TTLCache(_RELEASES, max_age)
+        self._reads: SharedReadings[str, dict[str, Package]] = SharedReadings(_RELEASES, max_age)
+        self._looks: SharedReadings[Target, bool | None] = SharedReadings(_PACKAGES, max_age)
 
     async def find(self, target: Target, *, max_age: float | None = None) -> Package | None:
         """Return the package of ``target``, None when its release does not hold it.
@@ -45,17 +53,43 @@ class PackageIndex:
 
         """
         age = self._max_age if max_age is None else max_age
-        return (await self._packages(target.tag, age)).get(target.package)
+        tag = target.tag
+        packages = await self._reads.get(tag, age, lambda: self._releases.packages(tag))
+        return packages.get(target.package)
 
-    async def _packages(self, tag: str, max_age: float) -> dict[str, Package]:
-        read = self._reads.get(tag)
-        if read is None or time.monotonic() - read.started >= max_age:
-            read = _Read(asyncio.create_task(self._releases.packages(tag)))
-            self._reads[tag] = read
-        try:
-            # One caller that is cancelled must not take the answer from the others.
-            return await asyncio.shield(read.task)
-        except Exception:
-            if self._reads.get(tag) is read:
-                del self._reads[tag]
-            raise
+    async def find_since(self, target: Target, moment: float | None) -> Package | None:
+        """Return the package of ``target`` as read since a moment of ``time.monotonic``, or now."""
+        age = 0.0 if moment is None else time.monotonic() - moment
+        return await self.find(target, max_age=age)
+
+    async def confirm(self, target: Target, known: Package) -> Package | None:
+        """Return the package of ``target`` that was seen before, None when it is there no more.
+
+        Raises:
+            GitHubUnavailable: that is not known now.
+
+        """
+        if await self._is_downloadable(target, self._max_age):
+            return known
+        # Before a package that we published counts as gone, the API is asked for certain.
+        return await self.find(target) or await self.find(target, max_age=0)
+
+    async def discover(self, target: Target) -> Package | None:
+        """Return the package of ``target``, which we have not published; None when there is none.
+
+        Raises:
+            GitHubUnavailable: that is not known now.
+
+        """
+        if await self._is_downloadable(target, _SECONDS_A_MISS_HOLDS) is False:
+            return None
+        # What was missing a moment ago may have been published since, by others.
+        return await self.find(target) or await self.find(target, max_age=_SECONDS_A_MISS_HOLDS)
+
+    async def _is_downloadable(self, target: Target, max_age: float) -> bool | None:
+        """Tell whether anybody can download a package; None when that says nothing."""
+        facts = await self._repository.facts()
+        if facts.is_private:
+            return None
+        url = download_url(facts.server_url, facts.full_name, target.tag, target.package)
+        return await self._looks.get(target, max_age, lambda: self._downloads.exists(url))

@@ -8,9 +8,12 @@ changes nothing.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from kmodbot.bot.github.contents import FileChange
 from kmodbot.bot.github.errors import GitHubRefused
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_BRANCHES = 4096
 _EXPLANATION = """\
 Once this is merged, the nightly build makes later driver versions for this kernel too. The branch
 is regenerated whenever the base changes; edits to it are lost.
@@ -35,11 +39,11 @@ is regenerated whenever the base changes; edits to it are lost.
 
 @dataclass(frozen=True)
 class _Base:
-    """The default branch at one moment, with its kernels.json."""
+    """The default branch at one moment, with its kernels.json, None where it has none."""
 
     branch: str
     head: Head
-    document: str
+    document: str | None
 
 
 class Proposals:
@@ -54,6 +58,8 @@ class Proposals:
         self._pulls = pulls
         # Two writers on one branch would only undo each other's work.
         self._lock = asyncio.Lock()
+        # What is known to be up to date need not be looked at again.
+        self._current: LRUCache[bytes, None] = LRUCache(_BRANCHES)
 
     async def propose(self, build: Build) -> None:
         """Open the pull request that adds the kernel of a finished build, where one is missing.
@@ -62,10 +68,11 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
-        latest = await self._builds.get(build.id)
-        if latest is not None and not latest.proposed:
-            await self.propose_kernel(build.target.kernel, _reason(build))
-            await self._builds.proposed(build.id)
+        async with self._lock:
+            latest = await self._builds.get(build.id)
+            if latest is not None and not latest.proposed:
+                await self._propose(build.target.kernel, _reason(build))
+                await self._builds.proposed(build.id)
 
     async def propose_kernel(self, kernel: Kernel, reason: str) -> None:
         """Open the pull request that adds a kernel; ``reason`` tells its reviewer why.
@@ -74,19 +81,8 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
-        branch = branch_name(kernel)
         async with self._lock:
-            base = await self._base()
-            document = await self._with_kernel(base, kernel)
-            if document == base.document:
-                return
-            commit = await self._commit(base, document, kernel)
-            created = await self._contents.create_branch(branch, commit)
-            if not created and not await self._is_current(branch, base, document):
-                await self._contents.move_branch(branch, commit)
-            pull = PullRequest(branch, base.branch, _title(kernel), f"{reason}\n\n{_EXPLANATION}")
-            if await self._pulls.create(pull):
-                log.info("pull request opened from %s", branch)
+            await self._propose(kernel, reason)
 
     async def regenerate(self) -> None:
         """Put every open branch on top of the default branch as it is now."""
@@ -95,23 +91,48 @@ class Proposals:
         kernels = {branch_name(kernel): kernel for kernel in known}
         if not kernels:
             return
-        branches = await self._contents.branches("add-kernel/")
         async with self._lock:
+            branches = await self._contents.branches("add-kernel/")
+            if not kernels.keys() & branches.keys():
+                return
             base = await self._base()
-            for branch in sorted(kernels.keys() & set(branches)):
+            for branch in sorted(kernels.keys() & branches.keys()):
                 try:
-                    await self._renew(branch, base, kernels[branch])
+                    await self._renew(branch, branches[branch], base, kernels[branch])
                 except GitHubRefused as error:
                     # A rule of the repository may protect one branch; the others still count.
                     log.warning("branch %s cannot be regenerated: %s", branch, error)
 
-    async def _renew(self, branch: str, base: _Base, kernel: Kernel) -> None:
+    async def _propose(self, kernel: Kernel, reason: str) -> None:
+        branch, base = branch_name(kernel), await self._base()
+        document = await self._with_kernel(base, kernel)
+        if document == base.document:
+            return
+        await self._branch_off(branch, base, document, kernel)
+        pull = PullRequest(branch, base.branch, _title(kernel), f"{reason}\n\n{_EXPLANATION}")
+        if await self._pulls.create(pull):
+            log.info("pull request opened from %s", branch)
+
+    async def _branch_off(self, branch: str, base: _Base, document: str, kernel: Kernel) -> None:
+        """Make the branch: usually two calls, and as many as it takes where there is one."""
+        if await self._contents.create_branch(branch, base.head.commit):
+            change = FileChange(KERNELS_JSON, document, _title(kernel))
+            commit = await self._contents.write_file(branch, change, base.document)
+            if commit is not None:
+                self._remember(commit, base, document)
+                return
+        if not await self._is_current(branch, base, document):
+            await self._move(branch, base, document, kernel)
+
+    async def _renew(self, branch: str, commit: str, base: _Base, kernel: Kernel) -> None:
         document = await self._with_kernel(base, kernel)
         if document == base.document:
             await self._contents.delete_branch(branch)
+        elif _facts(commit, base, document) in self._current:
+            # Nothing that the branch is about has changed, whatever else was pushed.
+            return
         elif not await self._is_current(branch, base, document):
-            commit = await self._commit(base, document, kernel)
-            await self._contents.move_branch(branch, commit)
+            await self._move(branch, base, document, kernel)
             log.info("branch %s is on top of %s again", branch, base.branch)
 
     async def _base(self) -> _Base:
@@ -119,25 +140,40 @@ class Proposals:
         head = await self._contents.head(branch)
         if head is None:
             raise LookupError(f"the default branch {branch} does not exist")
-        return _Base(branch, head, await self._contents.file(KERNELS_JSON, head.commit) or "")
+        return _Base(branch, head, await self._contents.file(KERNELS_JSON, head.commit))
 
     async def _with_kernel(self, base: _Base, kernel: Kernel) -> str:
-        document = base.document
+        document = base.document or ""
         for listed in {kernel, *await self._builds.kernels_like(kernel)}:
             document = add_kernel(document, listed)
         return document
 
-    async def _commit(self, base: _Base, document: str, kernel: Kernel) -> str:
+    async def _move(self, branch: str, base: _Base, document: str, kernel: Kernel) -> None:
+        """Make the branch the base plus one commit, whatever it was."""
         change = FileChange(KERNELS_JSON, document, _title(kernel))
-        return await self._contents.commit(base.head, change)
+        commit = await self._contents.commit(base.head, change)
+        await self._contents.move_branch(branch, commit)
+        self._remember(commit, base, document)
+
+    def _remember(self, commit: str, base: _Base, document: str) -> None:
+        self._current[_facts(commit, base, document)] = None
 
     async def _is_current(self, branch: str, base: _Base, document: str) -> bool:
         head = await self._contents.head(branch)
-        return (
+        is_current = (
             head is not None
             and head.parents == (base.head.commit,)
             and await self._contents.file(KERNELS_JSON, head.commit) == document
         )
+        if head is not None and is_current:
+            self._remember(head.commit, base, document)
+        return is_current
+
+
+def _facts(commit: str, base: _Base, document: str) -> bytes:
+    """Return what it means that a commit adds its kernels to the list as it is."""
+    parts = (commit, base.document or "", document)
+    return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
 def _title(kernel: Kernel) -> str:

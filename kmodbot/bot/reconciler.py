@@ -1,53 +1,71 @@
 """Compares the store with GitHub and repairs every step that was lost.
 
-Webhooks are the fast path. They can be lost, doubled or late, so every build that is not finished
-is looked at, and each step does nothing where its work is done already.
+Webhooks are the fast path. They can be lost, doubled or late, so whatever is not finished is looked
+at again, and each step does nothing where its work is done already.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.attempts import each
+from kmodbot.bot.attempts import attempt, each
+from kmodbot.bot.repairs import recovery, redelivery
 
 if TYPE_CHECKING:
-    from kmodbot.bot.build import Build
-    from kmodbot.bot.completion import Completion
-    from kmodbot.bot.dispatch import Dispatcher
+    from collections.abc import Awaitable, Callable
+
     from kmodbot.bot.proposals import Proposals
+    from kmodbot.bot.repairs.backlog import Backlog
+    from kmodbot.bot.repairs.overdue import Overdue
+    from kmodbot.bot.repairs.recovery import Recovery
+    from kmodbot.bot.repairs.redelivery import Redelivery
+    from kmodbot.bot.repairs.turns import Turns
+    from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
-    from kmodbot.bot.store.deliveries import Deliveries
 
-# GitHub redelivers for three days; an older delivery cannot come again.
-# https://docs.github.com/en/webhooks/testing-and-troubleshooting-webhooks/redelivering-webhooks
-_REDELIVERY_WINDOW = timedelta(days=4)
+# As many as the pause between writes lets through in a minute; the others follow in the next turn.
+_MOST_PROPOSALS = 20
 
 
+@dataclass
 class Reconciler:
-    """Safe at any moment, and in several processes at once."""
+    """Safe at any moment. Of several processes one at a time does what costs GitHub calls."""
 
-    def __init__(
-        self,
-        builds: Builds,
-        deliveries: Deliveries,
-        dispatcher: Dispatcher,
-        completion: Completion,
-        proposals: Proposals,
-    ) -> None:
-        self._builds = builds
-        self._deliveries = deliveries
-        self._dispatcher = dispatcher
-        self._completion = completion
-        self._proposals = proposals
+    settings: Settings
+    builds: Builds
+    proposals: Proposals
+    turns: Turns
+    backlog: Backlog
+    overdue: Overdue
+    recovery: Recovery
+    redelivery: Redelivery
 
     async def reconcile(self) -> None:
-        """Repair what can be repaired now."""
-        await each(await self._dispatcher.waiting(), self._dispatcher.dispatch)
-        await each(await self._builds.running(), self._look_at)
-        await each(await self._builds.unproposed(), self._proposals.propose)
-        await self._deliveries.forget(datetime.now(UTC) - _REDELIVERY_WINDOW)
+        """Repair what can be repaired now; one repair that fails does not stop the others."""
+        often, rarely = self.settings.repair_seconds, self.settings.redeliver_seconds
+        async with asyncio.TaskGroup() as group:
+            # A claim in the store sees to it that each build is started by one process.
+            group.create_task(_tried("builds that wait", self.backlog.start_all))
+            for work, seconds, repair in (
+                ("overdue", often, self._look_at_overdue),
+                (recovery.WORK, rarely, self.recovery.look),
+                (redelivery.WORK, rarely, self.redelivery.look),
+            ):
+                group.create_task(self._in_turn(work, seconds, repair))
 
-    async def _look_at(self, build: Build) -> None:
-        if build.run_id is not None:
-            await self._completion.look_at(build.run_id)
+    async def _in_turn(
+        self, work: str, seconds: float, repair: Callable[[], Awaitable[None]]
+    ) -> None:
+        if await self.turns.take(work, seconds):
+            await _tried(work, repair)
+
+    async def _look_at_overdue(self) -> None:
+        await _tried("overdue builds", self.overdue.look)
+        unproposed = await self.builds.unproposed()
+        await each(unproposed[:_MOST_PROPOSALS], self.proposals.propose)
+
+
+async def _tried(what: str, step: Callable[[], Awaitable[None]]) -> None:
+    await attempt(what, step)

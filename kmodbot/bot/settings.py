@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 from yarl import URL
 
 from kmodbot.bot.actions import Action
+from kmodbot.bot.auth.issuers import IssuerSettings
+from kmodbot.bot.auth.tokens import ApiToken, parse_api_tokens
+from kmodbot.bot.choices import Downloads, LogFormat, LogLevel
 from kmodbot.bot.secrets import Secret
+from kmodbot.bot.store import urls
 from kmodbot.discovery.al2023 import RepositorySpec, Unfit
 from kmodbot.kernels import InvalidInput, parse_driver_name, parse_repository
 
@@ -46,19 +47,41 @@ class Settings:
     workflow: str = "driver-build.yml"
     host: str = "127.0.0.1"
     port: int = 8080
-    database_url: str = "sqlite+aiosqlite:///kmodbot.db"
+    # It may hold a password.
+    database_url: str = field(default=urls.DEFAULT, repr=False)
     api_url: str = "https://api.github.com"
-    api_tokens: tuple[Secret, ...] = ()
+    api_tokens: tuple[ApiToken, ...] = ()
+    oidc: IssuerSettings = field(default_factory=IssuerSettings)
     allow_unauthenticated: bool = False
+    rate_per_minute: int = 120
+    max_builds: int = 500
+    private_downloads: Downloads = Downloads.AUTO
+    public_url: str = ""
+    ready_queue_seconds: float = 300.0
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO
+    delivery_workers: int = 4
+    drain_seconds: float = 8.0
+    audit_days: float = 365.0
     reconcile_seconds: float = 30.0
     index_seconds: float = 60.0
     claim_seconds: float = 30.0
     build_seconds: float = 7200.0
     lag_seconds: float = 120.0
+    overdue_seconds: float = 900.0
+    failure_seconds: float = 3600.0
+    write_seconds: float = 1.0
+    repair_seconds: float = 60.0
+    redeliver_seconds: float = 600.0
     discovery: Action = Action.REPORT
     discovery_repositories: tuple[str, ...] = ()
     discovery_seconds: float = 86400.0
     discovery_shrink: float = 0.1
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether callers have to say who they are."""
+        return bool(self.api_tokens or self.oidc.issuers)
 
     @property
     def workflow_path(self) -> str:
@@ -83,10 +106,25 @@ class Settings:
             "workflow": read("KMODBOT_WORKFLOW", _workflow, cls.workflow),
             "host": read("HOST", str, cls.host),
             "port": read("PORT", _port, cls.port),
-            "database_url": read("DATABASE_URL", _database_url, cls.database_url),
+            "database_url": read("DATABASE_URL", urls.parse_database_url, cls.database_url),
             "api_url": read("GITHUB_API_URL", _http_url, cls.api_url),
-            "api_tokens": read("KMODBOT_API_TOKENS", _secrets, cls.api_tokens),
+            "api_tokens": read("KMODBOT_API_TOKENS", parse_api_tokens, cls.api_tokens),
+            "oidc": _oidc(read),
             "allow_unauthenticated": read("KMODBOT_ALLOW_UNAUTHENTICATED", _yes_or_no, False),
+            "rate_per_minute": read("KMODBOT_RATE_PER_MINUTE", _count, cls.rate_per_minute),
+            "max_builds": read("KMODBOT_MAX_BUILDS", _count, cls.max_builds),
+            "private_downloads": read(
+                "KMODBOT_PRIVATE_DOWNLOADS", Downloads.parse, cls.private_downloads
+            ),
+            "public_url": read("KMODBOT_PUBLIC_URL", _http_url, cls.public_url),
+            "ready_queue_seconds": read(
+                "KMODBOT_READY_QUEUE_SECONDS", _seconds, cls.ready_queue_seconds
+            ),
+            "log_format": read("KMODBOT_LOG_FORMAT", LogFormat.parse, cls.log_format),
+            "log_level": read("KMODBOT_LOG_LEVEL", LogLevel.parse, cls.log_level),
+            "delivery_workers": read("KMODBOT_DELIVERY_WORKERS", _count, cls.delivery_workers),
+            "drain_seconds": read("KMODBOT_DRAIN_SECONDS", _seconds, cls.drain_seconds),
+            "audit_days": read("KMODBOT_AUDIT_DAYS", _days, cls.audit_days),
             "reconcile_seconds": read("KMODBOT_RECONCILE_SECONDS", _seconds, cls.reconcile_seconds),
             "index_seconds": read("KMODBOT_INDEX_SECONDS", _seconds, cls.index_seconds),
             "claim_seconds": read("KMODBOT_CLAIM_SECONDS", _seconds, cls.claim_seconds),
@@ -98,11 +136,17 @@ class Settings:
             "discovery_seconds": read("KMODBOT_DISCOVERY_SECONDS", _seconds, cls.discovery_seconds),
             "discovery_shrink": read("KMODBOT_DISCOVERY_SHRINK", _share, cls.discovery_shrink),
             "lag_seconds": read("KMODBOT_LAG_SECONDS", _seconds, cls.lag_seconds),
+            "overdue_seconds": read("KMODBOT_OVERDUE_SECONDS", _seconds, cls.overdue_seconds),
+            "failure_seconds": read("KMODBOT_FAILURE_SECONDS", _seconds, cls.failure_seconds),
+            "write_seconds": read("KMODBOT_WRITE_SECONDS", _seconds, cls.write_seconds),
+            "repair_seconds": read("KMODBOT_REPAIR_SECONDS", _seconds, cls.repair_seconds),
+            "redeliver_seconds": read("KMODBOT_REDELIVER_SECONDS", _seconds, cls.redeliver_seconds),
         }
         if read.problems:
             raise SettingsError(read.problems)
         settings = cls(**values)  # type: ignore[arg-type]  # each value is what its parser returns
-        if not (settings.api_tokens or settings.allow_unauthenticated or _is_local(settings.host)):
+        guarded = settings.authenticates or settings.allow_unauthenticated
+        if not (guarded or _is_local(settings.host)):
             raise SettingsError([_OPEN_DOOR.format(host=settings.host)])
         return settings
 
@@ -137,9 +181,23 @@ class _Reader:
 
 _OPEN_DOOR = (
     "HOST is {host}, which others can reach, and KMODBOT_API_TOKENS is empty, so anyone could "
-    "start builds: set KMODBOT_API_TOKENS, or KMODBOT_ALLOW_UNAUTHENTICATED=yes if a proxy in "
-    "front checks who asks"
+    "start builds: set KMODBOT_API_TOKENS or KMODBOT_OIDC_ISSUERS, or "
+    "KMODBOT_ALLOW_UNAUTHENTICATED=yes if a proxy in front checks who asks"
 )
+
+
+def _oidc(read: _Reader) -> IssuerSettings:
+    """Read whose tokens are accepted; every other variable needs the issuers."""
+    nothing: tuple[str, ...] = ()
+    everybody: tuple[str, ...] = ("*",)
+    issuers = read("KMODBOT_OIDC_ISSUERS", _http_urls, nothing) or nothing
+    audiences = read("KMODBOT_OIDC_AUDIENCE", _words, None if issuers else nothing) or nothing
+    keys_url = read("KMODBOT_OIDC_JWKS_URL", _http_url, "") or None
+    subjects = read("KMODBOT_OIDC_SUBJECTS", _words, everybody) or nothing
+    operators = read("KMODBOT_OIDC_OPERATORS", _words, nothing) or nothing
+    if keys_url and len(issuers) != 1:
+        read.problems.append("KMODBOT_OIDC_JWKS_URL: expected exactly one KMODBOT_OIDC_ISSUERS")
+    return IssuerSettings(issuers, audiences, keys_url, subjects, operators)
 
 
 def _is_local(host: str) -> bool:
@@ -184,6 +242,27 @@ def _secrets(value: str) -> tuple[Secret, ...]:
     return secrets
 
 
+def _words(value: str) -> tuple[str, ...]:
+    words = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not words:
+        raise ValueError("expected at least one value (several are separated by commas)")
+    return words
+
+
+def _http_urls(value: str) -> tuple[str, ...]:
+    words = _words(value)
+    for word in words:
+        _http_url(word)
+    # Kept as they are: an issuer is compared letter by letter.
+    return words
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", value) or int(value) < 1:
+        raise ValueError("expected a whole number from 1 to 999999")
+    return int(value)
+
+
 def _workflow(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+\.ya?ml", value):
         raise ValueError("expected the file name of a workflow, such as driver-build.yml")
@@ -199,6 +278,12 @@ def _port(value: str) -> int:
 def _seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or float(value) <= 0:
         raise ValueError("expected a number of seconds above 0")
+    return float(value)
+
+
+def _days(value: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", value) or float(value) <= 0:
+        raise ValueError("expected a number of days above 0")
     return float(value)
 
 
@@ -233,19 +318,3 @@ def _http_url(value: str) -> str:
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("expected an http(s) address, such as https://api.github.com")
     return value.rstrip("/")
-
-
-def _database_url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except ArgumentError:
-        # Not shown: the address may hold a password.
-        raise ValueError("expected a database address, such as sqlite:///kmodbot.db") from None
-    if url.get_backend_name() != "sqlite":
-        raise ValueError("expected a sqlite:/// address; other databases are not supported yet")
-    if url.database in {None, "", ":memory:"}:
-        raise ValueError("expected a file, such as sqlite:///kmodbot.db: memory forgets")
-    directory = Path(url.database).resolve().parent
-    if not os.access(directory, os.W_OK):
-        raise ValueError(f"the directory {directory} does not exist or cannot be written to")
-    return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)

@@ -185,7 +185,7 @@ class Watch:
             # The kernel waits until a node has asked for some driver version.
             return False
         driver = Driver.parse(self.settings.driver, version)
-        await self.dispatcher.request(Target(driver, discovery.kernel))
+        await self.dispatcher.request(Target(driver, discovery.kernel), caller="discovery")
         return True
 
     async def _newest_driver_version(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt
@@ -11,10 +12,11 @@ from kmodbot.bot.attempts import attempt
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kmodbot.bot.deliveries import DeliveryWork
+    from kmodbot.bot.delivery_pool import DeliveryPool
     from kmodbot.bot.proposals import Proposals
     from kmodbot.bot.reconciler import Reconciler
     from kmodbot.bot.settings import Settings
+    from kmodbot.bot.store.retention import Retention
     from kmodbot.bot.watch import Watch
 
 # Branches follow the push webhook; this is for pushes whose webhook was lost.
@@ -22,6 +24,7 @@ _SECONDS_BETWEEN_REGENERATIONS = 600
 _SECONDS_AFTER_AN_ERROR = 5
 # How often it is seen whether discovery is due.
 _SECONDS_BETWEEN_DISCOVERIES = 60
+_SECONDS_BETWEEN_FORGETTING = 3600
 
 
 class Workers:
@@ -30,18 +33,19 @@ class Workers:
     def __init__(
         self,
         settings: Settings,
-        deliveries: DeliveryWork,
+        pool: DeliveryPool,
         reconciler: Reconciler,
         proposals: Proposals,
         watch: Watch,
+        retention: Retention,
         list_changed: asyncio.Event,
     ) -> None:
-        self._watch = watch
         self._settings = settings
-        self._deliveries = deliveries
+        self._pool = pool
         self._reconciler = reconciler
         self._proposals = proposals
-        self._arrived = asyncio.Event()
+        self._watch = watch
+        self._retention = retention
         self._list_changed = list_changed
         # What happened while no bot ran is not known.
         self._list_changed.set()
@@ -50,24 +54,31 @@ class Workers:
     def stop(self) -> None:
         """Let every loop end after the step it is in."""
         self._stopping.set()
-        self._arrived.set()
+        self._pool.wake()
+        self._reconciler.backlog.wake()
         self._list_changed.set()
 
     def delivery_arrived(self) -> None:
         """Wake the loop that works deliveries off."""
-        self._arrived.set()
+        self._pool.wake()
 
     async def run(self) -> None:
-        """Work until told to stop."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat("deliveries", self._work_off_deliveries))
-            group.create_task(self._repeat("reconciler", self._reconcile_and_rest))
-            group.create_task(self._repeat("branches", self._regenerate_branches))
-            group.create_task(self._repeat("discovery", self._rest_and_discover))
+        """Work until told to stop, and end what is under way then."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat("deliveries", self._pool.step))
+                group.create_task(self._repeat("reconciler", self._reconcile_and_rest))
+                group.create_task(self._repeat("builds that wait", self._start_waiting))
+                group.create_task(self._repeat("branches", self._regenerate_branches))
+                group.create_task(self._repeat("discovery", self._rest_and_discover))
+                group.create_task(self._repeat("retention", self._forget_and_rest))
+            await self._pool.finish()
+        finally:
+            await attempt("deliveries", self._pool.close)
 
     async def reconcile(self) -> None:
         """Compare the store with GitHub now, and try waiting deliveries again."""
-        self._arrived.set()
+        self._pool.unpark()
         await self._reconciler.reconcile()
 
     async def _repeat(self, what: str, step: Callable[[], Awaitable[None]]) -> None:
@@ -79,15 +90,6 @@ class Workers:
     async def _rest(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    async def _work_off_deliveries(self) -> None:
-        await self._arrived.wait()
-        self._arrived.clear()
-        try:
-            await self._deliveries.work_off_all(self._stopping)
-        except Exception:
-            self._arrived.set()
-            raise
 
     async def _regenerate_branches(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -105,7 +107,14 @@ class Workers:
         await self.reconcile()
         await self._rest(self._settings.reconcile_seconds)
 
+    async def _start_waiting(self) -> None:
+        await self._reconciler.backlog.work_off(self._stopping)
+
     async def _rest_and_discover(self) -> None:
         await self._rest(_SECONDS_BETWEEN_DISCOVERIES)
         if not self._stopping.is_set():
             await self._watch.look_when_due()
+
+    async def _forget_and_rest(self) -> None:
+        await self._retention.forget(datetime.now(UTC))
+        await self._rest(_SECONDS_BETWEEN_FORGETTING)

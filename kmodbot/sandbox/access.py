@@ -29,8 +29,8 @@ def actor_of(request: web.Request) -> Actor:
 def needs(permission: str, level: str = "read") -> Callable[[Handler], Handler]:
     """Let only callers with `permission` at `level` on this repository through.
 
-    Anybody may read, as the repository is public, but a token that lacks the permission may not:
-    so a call that would fail on a private repository fails here too.
+    Anybody may read a public repository, but a token that lacks the permission may not: so a call
+    that would fail on a private repository fails here too. A private one hides from strangers.
 
     https://docs.github.com/rest/authentication/permissions-required-for-github-apps
     """
@@ -39,6 +39,8 @@ def needs(permission: str, level: str = "read") -> Callable[[Handler], Handler]:
         @functools.wraps(handler)
         async def checked(request: web.Request) -> web.StreamResponse:
             _check_repository(request)
+            if world_of(request).private and actor_of(request).kind is None:
+                raise not_found()
             _check_permission(actor_of(request), permission, level)
             return await handler(request)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from contextlib import suppress
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -96,6 +97,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     if response.status != 304 and short_path(request.path) != FREE and bucket.remaining:
         bucket.used += 1
     response.headers.update(bucket.headers() | _common_headers())
+    response.headers["Date"] = format_datetime(world_of(request).clock(), usegmt=True)
     return response
 
 

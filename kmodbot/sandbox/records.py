@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """A workflow run. `status` is queued, in_progress or completed."""
+    """A workflow run. `status` is queued, in_progress or completed; `began` once a job runs."""
 
     id: int
     number: int
@@ -34,6 +34,7 @@ class Run:
     attempt: int = 1
     status: str = "queued"
     conclusion: str | None = None
+    began: bool = False
 
 
 @dataclass

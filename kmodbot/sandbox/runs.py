@@ -36,6 +36,8 @@ class RunQueue:
         self._world = world
         self._runner = runner
         self._waiting: list[Run] = []
+        self._going_on: dict[int, asyncio.Task[None]] = {}
+        self._cancelled: set[int] = set()
 
     def dispatch(
         self, workflow: Workflow, branch: str, sha: str, inputs: Mapping[str, str], actor: Account
@@ -68,10 +70,19 @@ class RunQueue:
     def rerun(self, run: Run, actor: Account) -> None:
         """Queue the next attempt of a completed run."""
         run.attempt += 1
-        run.status, run.conclusion = "queued", None
+        run.status, run.conclusion, run.began = "queued", None, False
         run.triggering_actor = actor
         run.started_at = run.updated_at = self._world.clock()
         self._queue(run)
+
+    def cancel(self, run: Run) -> None:
+        """End a run that waits or goes on."""
+        if run in self._waiting:
+            self._waiting.remove(run)
+            self._change(run, "completed", "cancelled")
+        elif run.id in self._going_on:
+            self._cancelled.add(run.id)
+            self._going_on[run.id].cancel()
 
     def release(self) -> None:
         """Let the held runs start."""
@@ -91,8 +102,10 @@ class RunQueue:
 
     def _pump(self) -> None:
         while self._waiting and not self.held and len(self.tasks) < AT_ONCE:
-            task = asyncio.create_task(self._carry_out(self._waiting.pop(0)))
+            run = self._waiting.pop(0)
+            task = asyncio.create_task(self._carry_out(run))
             self.tasks.add(task)
+            self._going_on[run.id] = task
             task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
@@ -100,6 +113,7 @@ class RunQueue:
         self._pump()
 
     async def _carry_out(self, run: Run) -> None:
+        run.began = True
         self._change(run, "in_progress", None)
         token = self._world.keyring.mint("actions", self._workflow(run).permissions()).token
         try:
@@ -107,6 +121,12 @@ class RunQueue:
         except Exception:
             log.exception("run %s", run.id)
             conclusion = "failure"
+        except asyncio.CancelledError:
+            if run.id not in self._cancelled:
+                raise
+            self._cancelled.discard(run.id)
+            conclusion = "cancelled"
+        del self._going_on[run.id]
         self._world.keyring.revoke(token)
         self._change(run, "completed", conclusion)
 

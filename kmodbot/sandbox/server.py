@@ -8,7 +8,7 @@ import socket
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 from aiohttp import web
@@ -51,7 +51,8 @@ class Sandbox:
 
     `content` is the first commit of `main`, which gets `tags`; `directory` holds the bare git
     repository, the bytes of assets, the logs of runs and the App's key, and starts empty.
-    `runner` carries out dispatched runs; without one they are carried out for real.
+    `runner` carries out dispatched runs; without one they are carried out for real. A `private`
+    repository shows its API and packages only to those with a token.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Sandbox:
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
         runner: Runner | None = None,
+        private: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Callable[[], datetime] = now,
@@ -75,6 +77,7 @@ class Sandbox:
         self._tags = tags
         self._webhook_url = webhook_url
         self._runner = runner or CommandRunner()
+        self._private = private
         self._address = (host, port)
         self._clock = clock
         self._watch = Watch()
@@ -149,6 +152,15 @@ class Sandbox:
     @webhook_url.setter
     def webhook_url(self, url: str | None) -> None:
         self._world.hooks.url = url
+
+    @property
+    def run_details(self) -> Literal["told", "ignored", "refused"]:
+        """Whether a dispatch tells its run, as older servers do not: they ignore or refuse it."""
+        return self._world.run_details
+
+    @run_details.setter
+    def run_details(self, choice: Literal["told", "ignored", "refused"]) -> None:
+        self._world.run_details = choice
 
     @property
     def faults(self) -> Faults:
@@ -248,6 +260,7 @@ class Sandbox:
             created_at=self._clock(),
             keyring=keyring,
             limits=Limits(self._clock),
+            private=self._private,
         )
 
     def _application(self) -> web.Application:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
@@ -40,6 +40,10 @@ class World:
     created_at: datetime
     keyring: Keyring
     limits: Limits
+    # Whether only those with a token may see the repository. git clone is served all the same.
+    private: bool = False
+    # What the answer to a dispatch is: the run is told, the wish for it is ignored, or refused.
+    run_details: Literal["told", "ignored", "refused"] = "told"
     faults: Faults = field(default_factory=Faults)
     runs: list[Run] = field(default_factory=list)
     pulls: list[Pull] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 from collections.abc import Awaitable
@@ -19,12 +20,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kmodbot.bot import keys
 from kmodbot.bot.app import create_app
 from kmodbot.bot.build import Target
+from kmodbot.bot.repairs import recovery, redelivery
 from kmodbot.bot.settings import Settings
+from kmodbot.bot.store.leases import Leases
 from kmodbot.kernels import Driver, Kernel
 from kmodbot.sandbox import Sandbox
+from tests.bot.postgresql import Server, migrated, postgresql
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from aiohttp import web
@@ -50,7 +54,8 @@ jobs:
   build:
     runs-on: ubuntu-24.04
     permissions: {contents: write}
-    steps: [{run: make}]
+    name: Build
+    steps: [{name: Check out, uses: actions/checkout}, {name: Build the package, run: make}]
 """
 CONTENT = {
     ".github/workflows/driver-build.yml": WORKFLOW.encode(),
@@ -67,6 +72,29 @@ DEBIAN = {
 }
 
 
+__all__ = ["migrated", "postgresql"]
+
+on_both_stores = pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def store() -> str:
+    """Return the kind of database to use; ``@on_both_stores`` runs a test with each."""
+    return "sqlite"
+
+
+@pytest.fixture
+def database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a database that nobody else uses."""
+    if store == "sqlite":
+        yield f"sqlite:///{tmp_path}/kmodbot.db"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    name = server.create(template=request.getfixturevalue("migrated"))
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.fixture(scope="session")
 def app_key() -> str:
     """Return a private key as GitHub hands it to the owner of an App."""
@@ -80,14 +108,20 @@ def app_key() -> str:
 
 @dataclass
 class QuickRunner:
-    """Carries a run out by publishing a small package, or as ``conclusion`` says."""
+    """Carries a run out by publishing a small package, or as ``conclusion`` says.
+
+    It ends when ``may_end`` is set, where that is given.
+    """
 
     conclusion: str = "success"
     publishes: bool = True
     runs: list[int] = field(default_factory=list)
+    may_end: asyncio.Event | None = None
 
     async def __call__(self, run: RunContext) -> str:
         self.runs.append(run.run_id)
+        if self.may_end is not None:
+            await self.may_end.wait()
         if self.publishes and self.conclusion == "success":
             await publish(run)
         return self.conclusion
@@ -99,12 +133,13 @@ async def publish(run: RunContext) -> None:
     repository = f"{run.api_url}/repos/{run.repository}"
     headers = {"Authorization": f"Bearer {run.token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        async with session.get(f"{repository}/releases/tags/{target.tag}") as found:
-            release = await found.json() if found.status == 200 else None
-        if release is None:
-            body = {"tag_name": target.tag, "make_latest": "false"}
-            async with session.post(f"{repository}/releases", json=body) as created:
-                release = await created.json()
+        body = {"tag_name": target.tag, "make_latest": "false"}
+        async with session.post(f"{repository}/releases", json=body) as created:
+            release = await created.json()
+        if created.status == 422:
+            # Another run has made it.
+            async with session.get(f"{repository}/releases/tags/{target.tag}") as found:
+                release = await found.json()
         upload = release["upload_url"].split("{")[0]
         async with session.post(
             upload, params={"name": target.package}, data=target.package.encode()
@@ -189,6 +224,17 @@ def is_one_commit_above_main(github: Sandbox, branch: str) -> bool:
     return git(github, "rev-parse", f"{branch}^@") == git(github, "rev-parse", "main")
 
 
+async def dispatch_by_hand(bot: Bot, build_id: str = "manual", **changes: str) -> None:
+    """Start a run for the usual kernel in GitHub's pages, some inputs changed."""
+    actions = f"{bot.github.api_url}/repos/acme/hello-driver/actions"
+    inputs = DEBIAN | {"build_id": build_id} | changes
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    url = f"{actions}/workflows/driver-build.yml/dispatches"
+    body = {"ref": "main", "inputs": inputs}
+    async with bot.client.session.post(url, json=body, headers=headers) as answer:
+        assert answer.status == 204, await answer.text()
+
+
 async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
     """Wait for a condition, which may be asynchronous."""
     async with asyncio.timeout(seconds):
@@ -219,14 +265,18 @@ async def github(
 
 
 @pytest.fixture
-def settings(github: Sandbox, tmp_path: Path) -> Settings:
+def settings(github: Sandbox, database_url: str) -> Settings:
     return Settings.from_environment(
         {
             **github.environment(),
             "KMODBOT_DRIVER": "hello",
-            "DATABASE_URL": f"sqlite:///{tmp_path}/kmodbot.db",
+            "DATABASE_URL": database_url,
             "KMODBOT_RECONCILE_SECONDS": "999999",
             "KMODBOT_LAG_SECONDS": "0.001",
+            "KMODBOT_OVERDUE_SECONDS": "0.001",
+            "KMODBOT_REPAIR_SECONDS": "0.001",
+            "KMODBOT_WRITE_SECONDS": "0.001",
+            "KMODBOT_REDELIVER_SECONDS": "999999",
         }
     )
 
@@ -237,8 +287,27 @@ async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:
         github.webhook_url = str(client.make_url("/webhooks/github"))
+        await looked_round(app)
         yield Bot(client, app, github)
         github.webhook_url = None
+
+
+async def looked_round(app: web.Application) -> None:
+    """Wait until a bot has done what it does once when it starts, unless GitHub is away."""
+    leases = Leases(app[keys.DATABASE])
+
+    async def is_over() -> bool:
+        done = [await leases.result(work) for work in (recovery.WORK, redelivery.WORK)]
+        return None not in done
+
+    with contextlib.suppress(TimeoutError):
+        await eventually(is_over, seconds=2)
+
+
+@pytest.fixture(autouse=True)
+def outages_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at once, not seconds later, whether GitHub is back."""
+    monkeypatch.setattr("kmodbot.bot.delivery_pool._FIRST_BACKOFF_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kmodbot.bot import keys
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import (
     DEBIAN,
+    dispatch_by_hand,
     eventually,
     git,
     is_one_commit_above_main,
     kernels_listed,
     running_bot,
+    target_of,
 )
 
 if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
-    from kmodbot.sandbox import Sandbox
+    from kmodbot.sandbox import Call, Sandbox
     from kmodbot.sandbox.faults import RequestKind
     from tests.bot.conftest import Bot, QuickRunner
 
@@ -146,7 +151,7 @@ async def test_an_open_branch_follows_the_list_it_adds_to(bot: Bot, github: Sand
     assert len(kernels_listed(github)) == 2
 
 
-async def test_a_failed_run_is_an_error_and_may_be_tried_again(
+async def test_a_failed_run_is_an_error_that_names_the_step_and_the_run(
     bot: Bot, github: Sandbox, runner: QuickRunner
 ) -> None:
     runner.conclusion = "failure"
@@ -154,14 +159,137 @@ async def test_a_failed_run_is_an_error_and_may_be_tried_again(
     ended = await bot.finished(asked["build_id"])
 
     assert ended["status"] == "error"
-    assert "ended with failure" in ended["error"]
-    assert ended["run_url"].endswith(str(github.runs[0].id))
+    assert ended["run_url"].endswith(f"/acme/hello-driver/actions/runs/{github.runs[0].id}")
+    step = 'step "Build the package" of job "Build"'
+    assert ended["error"] == f"the run failed in {step}: {ended['run_url']}"
     assert github.pulls == []
 
+
+async def test_a_failure_is_remembered_so_that_no_boot_repeats_it(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.conclusion = "failure"
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    outcomes = [await bot.app[keys.DISPATCHER].request(target_of(DEBIAN)) for _ in range(3)]
+
+    assert len(github.runs) == 1
+    assert {outcome.build.id for outcome in outcomes if outcome.build} == {asked["build_id"]}
+    assert all(3590 < (outcome.retry_after or 0) <= 3600 for outcome in outcomes)
+
+
+class TestARunThatWasCancelledBeforeItBegan:
+    async def test_it_is_no_failure_of_the_kernel(self, bot: Bot, github: Sandbox) -> None:
+        github.hold_runs()
+        _, asked = await bot.ask()
+        await cancel(bot, github.runs[0].id)
+        ended = await bot.finished(asked["build_id"])
+        assert ended["error"] == f"its run was cancelled: {ended['run_url']}"
+
+        github.release_runs()
+        status, again = await bot.ask()
+
+        assert status == 202
+        assert (await bot.finished(again["build_id"]))["status"] == "done"
+
+    async def test_it_has_the_package_of_the_run_that_was_preferred(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.hold_runs()
+        _, asked = await bot.ask()
+        ours = github.runs[0].id
+        await dispatch_by_hand(bot)
+        url, github.webhook_url = github.webhook_url, None
+        await cancel(bot, ours)
+        github.release_runs()
+        await github.settled()
+        github.webhook_url = url
+
+        await bot.reconcile()
+
+        assert (await bot.status(asked["build_id"]))["status"] == "done"
+
+
+async def test_a_run_that_is_cancelled_while_it_builds_is_remembered(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.conclusion = "cancelled"
+    _, asked = await bot.ask()
+    ended = await bot.finished(asked["build_id"])
+    assert 'the run failed in step "Build the package"' in ended["error"]
+
+    status, _ = await bot.ask()
+    assert status == 409
+
+
+async def test_a_package_that_others_published_meanwhile_outweighs_a_failure(
+    bot: Bot, github: Sandbox, runner: QuickRunner
+) -> None:
+    runner.conclusion = "failure"
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
     runner.conclusion = "success"
-    status, again = await bot.ask()
-    assert status == 202
-    assert (await bot.finished(again["build_id"]))["status"] == "done"
+    await dispatch_by_hand(bot)
+    await bot.settled()
+
+    status, body = await bot.ask()
+
+    assert (status, body["status"]) == (200, "done")
+    assert len(github.pulls) == 1
+
+
+async def test_a_failed_build_may_be_forced(bot: Bot, github: Sandbox, runner: QuickRunner) -> None:
+    runner.conclusion = "failure"
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    runner.conclusion = "success"
+    outcome = await bot.app[keys.DISPATCHER].request(target_of(DEBIAN), force=True)
+
+    assert outcome.build is not None
+    assert outcome.build.id != asked["build_id"]
+    assert (await bot.finished(outcome.build.id))["status"] == "done"
+    assert len(github.runs) == 2
+
+
+async def test_a_failure_is_forgotten_after_a_while(
+    settings: Settings, github: Sandbox, runner: QuickRunner
+) -> None:
+    forgetful = dataclasses.replace(settings, failure_seconds=0.001)
+    async with running_bot(forgetful, github) as bot:
+        runner.conclusion = "failure"
+        _, asked = await bot.ask()
+        await bot.finished(asked["build_id"])
+
+        runner.conclusion = "success"
+        status, again = await bot.ask()
+        assert status == 202
+        assert (await bot.finished(again["build_id"]))["status"] == "done"
+
+
+async def test_fifty_new_kernels_at_once_are_accepted_at_once_and_started_one_by_one(
+    settings: Settings, github: Sandbox
+) -> None:
+    dispatches: list[float] = []
+
+    async def take_the_time(call: Call, moment: str) -> None:
+        if moment == "received" and call.path.endswith("/dispatches"):
+            dispatches.append(time.monotonic())
+
+    github.hold_runs()
+    github.observe(take_the_time)
+    paced = dataclasses.replace(settings, write_seconds=0.02)
+    async with running_bot(paced, github) as bot:
+        answers = await asyncio.gather(
+            *(bot.ask(kernel_version=f"6.1.0-{number}-amd64") for number in range(1, 51))
+        )
+        assert [status for status, _ in answers] == [202] * 50
+        await eventually(lambda: len(github.runs) == 50)
+
+    assert len({run.title for run in github.runs}) == 50
+    pauses = [after - before for before, after in itertools.pairwise(dispatches)]
+    assert min(pauses) >= 0.02
 
 
 async def test_a_successful_run_without_its_package_is_an_error(
@@ -194,7 +322,8 @@ class TestGitHubTrouble:
     async def test_an_unknown_release_is_not_taken_for_an_empty_one(
         self, bot: Bot, github: Sandbox
     ) -> None:
-        github.faults.add(Fault(path=".*/releases/tags/.*", kind="status", status=502))
+        # Neither the public address nor the API says anything.
+        github.faults.add(Fault(path="/releases/", kind="status", status=502, times=2))
 
         status, body = await bot.ask()
 
@@ -233,12 +362,13 @@ class TestGitHubTrouble:
         assert (await bot.finished(asked["build_id"]))["status"] == "done"
         assert (len(github.runs), len(github.pulls)) == (1, 1)
 
-    @pytest.mark.parametrize("path", ["git/trees", "git/commits", "git/refs", "pulls"])
+    @pytest.mark.parametrize("path", ["git/refs", "contents/.*", "pulls"])
     @pytest.mark.parametrize("kind", ["lost_answer", "status", "secondary_limit", "reset"])
     async def test_a_pull_request_is_opened_in_the_end(
         self, bot: Bot, github: Sandbox, path: str, kind: RequestKind
     ) -> None:
-        github.faults.add(Fault(method="POST", path=f".*/{path}", kind=kind))
+        method = "PUT" if path.startswith("contents") else "POST"
+        github.faults.add(Fault(method=method, path=f".*/{path}", kind=kind))
         _, asked = await bot.ask()
         await bot.finished(asked["build_id"])
 
@@ -269,3 +399,11 @@ class TestGitHubTrouble:
         assert (status, body["error"]["code"]) == (503, "dispatch_refused")
         await bot.reconcile()
         assert github.runs == []
+
+
+async def cancel(bot: Bot, run_id: int) -> None:
+    """Press "Cancel workflow" in GitHub."""
+    url = f"{bot.github.api_url}/repos/acme/hello-driver/actions/runs/{run_id}/cancel"
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    async with bot.client.session.post(url, headers=headers) as answer:
+        assert answer.status == 202

@@ -11,6 +11,7 @@ from kmodbot.bot.events import (
     BadEvent,
     ListChanged,
     RunChanged,
+    essence,
     is_signature,
     is_signed,
     parse_event,
@@ -163,6 +164,25 @@ def test_a_run_event_of_another_form_is_refused(payload: bytes) -> None:
 def test_a_push_of_another_form_is_refused(commits: object) -> None:
     with pytest.raises(BadEvent):
         parse("push", push_event(commits=commits))
+
+
+@given(
+    st.integers(1, 2**63 - 1),
+    st.text(),
+    st.integers(1, 2**31 - 1),
+    st.none() | st.text(),
+    st.text(),
+)
+def test_what_is_kept_of_a_run_event_reads_as_the_same_event(
+    run_id: int, action: str, attempt: int, conclusion: str | None, title: str
+) -> None:
+    event = RunChanged(run_id, action, attempt, conclusion, title)
+
+    assert parse_event("workflow_run", essence(event, SETTINGS), SETTINGS) == event
+
+
+def test_what_is_kept_of_a_push_reads_as_the_same_event() -> None:
+    assert parse_event("push", essence(ListChanged(), SETTINGS), SETTINGS) == ListChanged()
 
 
 json_values = st.recursive(

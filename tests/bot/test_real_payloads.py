@@ -30,7 +30,10 @@ def test_a_run_is_recognised(payload: dict[str, Any]) -> None:
 
     event = parse_event("workflow_run", json.dumps(payload).encode(), of(repository, run))
 
-    assert event == RunChanged(run["id"], payload["action"])
+    title = run.get("display_title") or ""
+    assert event == RunChanged(
+        run["id"], payload["action"], run.get("run_attempt", 1), run["conclusion"], title
+    )
     assert WorkflowRun.from_json(run).id == run["id"]
 
 

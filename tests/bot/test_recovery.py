@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import re
 import sqlite3
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from kmodbot.bot import keys
+from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store.deliveries import Deliveries
-from kmodbot.sandbox import Fault
+from kmodbot.sandbox import Fault, Sandbox
 from tests.bot.conftest import (
     CONTENT,
     WORKFLOW,
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kmodbot.bot.settings import Settings
-    from kmodbot.sandbox import Sandbox
     from tests.bot.conftest import Bot, QuickRunner
 
 FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
@@ -102,7 +104,9 @@ class TestMissingInstallation:
     async def test_the_answer_is_try_again_and_the_log_says_what_to_look_at(
         self, bot: Bot, github: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
-        github.faults.add(Fault(path="/installation$", kind="status", status=404, times=9))
+        github.faults.add(
+            Fault(path="access_tokens|/installation$", kind="status", status=404, times=9)
+        )
 
         status, body = await bot.ask()
 
@@ -247,22 +251,21 @@ async def test_a_limit_is_obeyed_in_silence(
 ) -> None:
     _, asked = await bot.ask()
     await bot.finished(asked["build_id"])
-    github.faults.add(Fault(path="/releases/tags/", kind="secondary_limit", seconds=3600))
+    github.faults.add(Fault(path="/dispatches", kind="secondary_limit", seconds=3600))
     status, first = await bot.ask(driver_version="v0.2.0")
     assert (status, first["error"]["code"]) == (503, "github_unavailable")
     before = len(github.calls)
 
     for _ in range(5):
-        status, _ = await bot.ask(driver_version="v0.2.0")
-        assert status == 503
         await bot.reconcile()
     assert len(github.calls) == before
 
     hours_later = time.monotonic() + 3601
     clock = SimpleNamespace(monotonic=lambda: hours_later)
-    monkeypatch.setattr("kmodbot.bot.github.client.time", clock)
-    status, _ = await bot.ask(driver_version="v0.2.0")
-    assert status == 202
+    monkeypatch.setattr("kmodbot.bot.github.pace.time", clock)
+    (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+    await bot.app[keys.DISPATCHER].dispatch(build)
+    assert len(github.runs) == 2
 
 
 class TestDeliveries:
@@ -301,15 +304,15 @@ class TestDeliveries:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_body_that_does_not_decompress_is_refused(bot: Bot, encoding: str) -> None:
+async def test_a_compressed_body_is_refused(bot: Bot, encoding: str) -> None:
     headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
     async with bot.client.post("/build", data=b"\x00garbage", headers=headers) as answer:
-        assert answer.status == 400
-        assert (await answer.json())["error"]["code"] == "invalid_body"
+        assert answer.status == 415
+        assert (await answer.json())["error"]["code"] == "unsupported_media_type"
 
 
 async def test_a_token_that_is_not_text_is_refused(settings: Settings, github: Sandbox) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=(Secret("one"),))
+    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
     async with running_bot(guarded, github) as bot:
         reader, writer = await asyncio.open_connection("127.0.0.1", bot.client.port)
         writer.write(
@@ -334,3 +337,142 @@ async def rerun(bot: Bot, run_id: int) -> None:
 async def reconciled_to(bot: Bot, github: Sandbox, *, runs: int) -> bool:
     await bot.reconcile()
     return len(github.runs) == runs
+
+
+class TestOverdueBuilds:
+    async def test_a_run_that_does_not_end_is_cancelled_and_the_error_says_so(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+            ended = await bot.status(asked["build_id"])
+
+        assert ended["error"].startswith("timed out: its run did not end within 0 s")
+        assert ended["error"].endswith(ended["run_url"])
+        assert github.runs[0].conclusion == "cancelled"
+
+    async def test_a_run_that_cannot_be_cancelled_any_more_is_no_problem(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        github.faults.add(Fault(path="/cancel$", kind="status", status=409))
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+
+            assert (await bot.status(asked["build_id"]))["status"] == "error"
+
+    async def test_a_run_that_publishes_in_spite_of_it_brings_its_build_back(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        github.faults.add(Fault(path="/cancel$", kind="status", status=409))
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+            github.release_runs()
+            await bot.settled()
+
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+
+    async def test_a_run_that_is_in_no_list_is_asked_for_by_its_id(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.faults.add(Fault(event="workflow_run", kind="lost", times=9))
+        _, asked = await bot.ask()
+        await github.settled()
+        # As if a thousand other runs had been started since.
+        github.runs[0].created_at -= timedelta(days=1)
+
+        await bot.reconcile()
+
+        assert (await bot.status(asked["build_id"]))["status"] == "done"
+        assert bot.calls("GET", f"/actions/runs/{github.runs[0].id}") == 1
+
+    async def test_a_run_that_was_deleted_ends_its_build(self, bot: Bot, github: Sandbox) -> None:
+        github.hold_runs()
+        _, asked = await bot.ask()
+        github.runs.clear()
+
+        await bot.reconcile()
+
+        assert (await bot.status(asked["build_id"]))["error"] == "its run was deleted"
+
+
+class TestOlderServers:
+    @pytest.mark.parametrize("answer", ["ignored", "refused"])
+    async def test_a_run_whose_id_is_not_told_is_found_by_its_title(
+        self, settings: Settings, github: Sandbox, answer: Literal["ignored", "refused"]
+    ) -> None:
+        github.run_details = answer
+        github.hold_runs()
+        hasty = dataclasses.replace(settings, claim_seconds=0.2)
+        async with running_bot(hasty, github) as bot:
+            status, asked = await bot.ask()
+            await eventually(lambda: is_dispatched(bot, asked["build_id"]))
+            github.release_runs()
+            ended = await bot.finished(asked["build_id"])
+
+        assert (status, ended["status"]) == (202, "done")
+        assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+    @pytest.mark.parametrize("answer", ["ignored", "refused"])
+    async def test_its_end_is_heard_of_even_before_it_is_found(
+        self, bot: Bot, github: Sandbox, answer: Literal["ignored", "refused"]
+    ) -> None:
+        github.run_details = answer
+        _, asked = await bot.ask()
+
+        assert (await bot.finished(asked["build_id"]))["status"] == "done"
+        assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+
+class TestOutages:
+    async def test_a_request_outlives_an_outage_of_a_day(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05)
+        async with running_bot(hasty, github) as bot:
+            github.faults.add(Fault(path="/dispatches", kind="status", status=503))
+            status, _ = await bot.ask()
+            assert status == 503
+            github.faults.add(Fault(path="", kind="reset", times=9999))
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+
+            for _ in range(10):
+                (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+                with contextlib.suppress(DispatchFailed):
+                    await bot.app[keys.DISPATCHER].dispatch(build)
+
+            github.faults.clear()
+            await eventually(lambda: reconciled_to(bot, github, runs=1))
+            assert (await bot.finished(build.id))["status"] == "done"
+
+    async def test_the_clock_of_this_machine_need_not_be_right(
+        self, settings: Settings, tmp_path: Path, github: Sandbox, runner: QuickRunner
+    ) -> None:
+        def ahead() -> datetime:
+            return datetime.now(UTC) + timedelta(minutes=20)
+
+        other = Sandbox(tmp_path / "ahead", content=CONTENT, runner=runner, clock=ahead)
+        async with other as skewed:
+            environment = skewed.environment()
+            there = dataclasses.replace(
+                settings,
+                api_url=skewed.api_url,
+                private_key=Secret(environment["GITHUB_APP_PRIVATE_KEY"]),
+                webhook_secrets=(Secret(skewed.webhook_secret),),
+            )
+            async with running_bot(there, skewed) as bot:
+                _, asked = await bot.ask()
+                assert (await bot.finished(asked["build_id"]))["status"] == "done"
+
+
+async def is_dispatched(bot: Bot, build_id: str) -> bool:
+    await bot.reconcile()
+    return bool((await bot.status(build_id))["phase"] == "dispatched")

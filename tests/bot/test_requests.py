@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from githubkit_schemas.v2022_11_28 import models
 
-from kmodbot.bot.github.client import _Transport
+from kmodbot.bot.github.transport import Transport
 from tests.bot.conftest import eventually, git, is_one_commit_above_main, running_bot
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "POST /actions/workflows/driver-build.yml/dispatches": (
         models.ReposOwnerRepoActionsWorkflowsWorkflowIdDispatchesPostBody
     ),
+    "PUT /contents/.github/kernels.json": models.ReposOwnerRepoContentsPathPutBody,
     "POST /git/trees": models.ReposOwnerRepoGitTreesPostBody,
     "POST /git/commits": models.ReposOwnerRepoGitCommitsPostBody,
     "POST /git/refs": models.ReposOwnerRepoGitRefsPostBody,
@@ -39,15 +40,15 @@ BODIES: dict[str, type[BaseModel]] = {
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, str], bytes]]:
     """Collect every request of the bot to GitHub: what it is, its headers and its body."""
     requests: list[tuple[str, Mapping[str, str], bytes]] = []
-    send = _Transport._request
+    send = Transport._request
 
     async def collect(
-        self: _Transport, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+        self: Transport, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Any:
         requests.append((kind(method, url), headers, body))
         return await send(self, method, url, headers, body)
 
-    monkeypatch.setattr(_Transport, "_request", collect)
+    monkeypatch.setattr(Transport, "_request", collect)
     return requests
 
 

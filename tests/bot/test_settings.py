@@ -69,6 +69,16 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("DATABASE_URL", "mysql://root:hunter2@db/kmodbot"),
         ("KMODBOT_RECONCILE_SECONDS", "0"),
         ("KMODBOT_ALLOW_UNAUTHENTICATED", "perhaps"),
+        ("KMODBOT_API_TOKENS", "hunter2:sha256=hunter2"),
+        ("KMODBOT_OIDC_ISSUERS", "issuer.example.com"),
+        ("KMODBOT_OIDC_JWKS_URL", "https://issuer.example.com/keys"),
+        ("KMODBOT_RATE_PER_MINUTE", "0"),
+        ("KMODBOT_MAX_BUILDS", "many"),
+        ("KMODBOT_PRIVATE_DOWNLOADS", "maybe"),
+        ("KMODBOT_PUBLIC_URL", "bot.example.com"),
+        ("KMODBOT_READY_QUEUE_SECONDS", "0"),
+        ("KMODBOT_LOG_FORMAT", "xml"),
+        ("KMODBOT_LOG_LEVEL", "loud"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(
@@ -110,6 +120,26 @@ def test_a_public_address_needs_api_tokens(environment: dict[str, str], host: st
     assert Settings.from_environment(with_tokens).host == host
     told_so = environment | {"HOST": host, "KMODBOT_ALLOW_UNAUTHENTICATED": "yes"}
     assert Settings.from_environment(told_so).host == host
+
+
+def test_an_issuer_is_a_way_to_know_callers(environment: dict[str, str]) -> None:
+    public = environment | {
+        "HOST": "0.0.0.0",  # noqa: S104
+        "KMODBOT_OIDC_ISSUERS": "https://a.example, https://b.example/",
+        "KMODBOT_OIDC_AUDIENCE": "kmodbot",
+    }
+
+    oidc = Settings.from_environment(public).oidc
+
+    # An issuer is compared letter by letter.
+    assert oidc.issuers == ("https://a.example", "https://b.example/")
+    assert (oidc.audiences, oidc.subjects, oidc.operators) == (("kmodbot",), ("*",), ())
+
+
+def test_an_issuer_needs_an_audience(environment: dict[str, str]) -> None:
+    found = problems(environment | {"KMODBOT_OIDC_ISSUERS": "https://a.example"})
+
+    assert found.startswith("KMODBOT_OIDC_AUDIENCE is missing")
 
 
 def test_no_secret_shows_in_the_settings(environment: dict[str, str]) -> None:

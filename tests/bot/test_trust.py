@@ -27,6 +27,8 @@ RUN = WorkflowRun(
     conclusion="success",
     url="https://github.example/runs/7",
     updated_at=NOW,
+    created_at=NOW,
+    started_at=NOW,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -9,8 +10,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from kmodbot.bot import keys
+from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.sandbox import Fault
 
 if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
@@ -175,3 +179,51 @@ async def test_a_redelivery_changes_nothing(bot: Bot, github: Sandbox) -> None:
 
     assert status == 202
     assert len(github.calls) == before
+
+
+async def test_a_delivery_that_cannot_be_stored_is_not_accepted(
+    bot: Bot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> set[str]:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(Deliveries, "receive_all", full)
+    body = json.dumps(RUN).encode()
+
+    status, answer = await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
+
+    assert (status, answer["error"]["code"]) == (503, "store_unavailable")
+
+
+async def test_many_deliveries_at_once_are_stored_each_one_time(
+    bot: Bot, settings: Settings
+) -> None:
+    secret = settings.webhook_secrets[0].reveal()
+    body = json.dumps(RUN | {"action": "requested"}).encode()
+    guids = [f"guid-{number % 30}" for number in range(60)]
+
+    answers = await asyncio.gather(
+        *(deliver(bot, body, signed(body, secret, X_GitHub_Delivery=guid)) for guid in guids)
+    )
+
+    assert {status for status, _ in answers} == {202}
+    assert len(await bot.app[keys.DELIVERIES].list(None, 100)) == 30
+
+
+async def test_of_a_delivery_only_what_the_bot_acts_on_is_kept(
+    bot: Bot, settings: Settings, github: Sandbox
+) -> None:
+    github.faults.add(Fault(kind="status", status=502, times=99))
+    body = json.dumps(RUN | {"sender": {"email": "someone@example.com"}}).encode()
+
+    await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
+
+    (kept,) = await bot.app[keys.DELIVERIES].waiting()
+    assert b"someone" not in kept.payload
+    github.faults.clear()
+
+
+async def test_the_size_is_looked_at_before_the_signature(bot: Bot) -> None:
+    headers = {"Content-Length": str(26 * 1024 * 1024), "Expect": "100-continue"}
+    async with bot.client.post("/webhooks/github", headers=headers, data=b"") as answer:
+        assert answer.status == 413

@@ -1,73 +1,67 @@
-"""One client for GitHub's REST API: authentication, time limits and errors in one place."""
+"""One client for GitHub's REST API: authentication, pace, limits and errors in one place."""
 
 from __future__ import annotations
 
-import math
-import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import gidgethub
-import gidgethub.aiohttp
 from cachetools import LRUCache
 
 from kmodbot.bot.github.errors import (
+    GitHubGone,
     GitHubLimited,
-    GitHubRefused,
+    GitHubUnauthorized,
     GitHubUnavailable,
     classify,
 )
+from kmodbot.bot.github.identity import Identity
+from kmodbot.bot.github.pace import Pace, Silence
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
+from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable
+
+    import aiohttp
 
     from kmodbot.bot.settings import Settings
 
-_REQUESTER = "kmodbot"
-# https://docs.github.com/en/rest/about-the-rest-api/api-versions
-_HEADERS = {"x-github-api-version": "2022-11-28"}
-TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _CACHED_ANSWERS = 512
 _JSON = "application/vnd.github+json"
-
-
-class _Transport(gidgethub.aiohttp.GitHubAPI):
-    """gidgethub over aiohttp, with failures of the network told apart from answers."""
-
-    async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            return await super()._request(method, url, headers, body)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
-            raise GitHubUnavailable(f"GitHub cannot be reached: {reason}") from error
 
 
 class GitHubClient:
     """Calls GitHub for one repository. Paths begin below ``/repos/{owner}/{name}``.
 
     Every call raises :class:`GitHubUnavailable` when it may succeed later, :class:`GitHubRefused`
-    when it will not.
+    when it will not. Writes wait for each other, with a pause between them.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: Settings,
+        observer: CallObserver | None = None,
+    ) -> None:
+        self._observer = observer or Unobserved()
         base = {"base_url": settings.api_url}
-        self._as_app = _Transport(
-            session,
-            _REQUESTER,
-            app_id=settings.app_id,
-            private_key=settings.private_key.reveal(),
-            **base,
-        )
+        self._as_app = Transport(session, self._observer, **base)
         # An ETag belongs to the token that fetched it, so only the reader, with one token for its
         # whole hour, has a cache.
-        self._reader = _Transport(session, _REQUESTER, cache=LRUCache(_CACHED_ANSWERS), **base)
-        self._writer = _Transport(session, _REQUESTER, **base)
-        self._tokens = InstallationTokens(settings.repository, self._ask_as_app)
+        cache: LRUCache[Any, Any] = LRUCache(_CACHED_ANSWERS)
+        self._reader = Transport(session, self._observer, cache=cache, **base)
+        self._writer = Transport(session, self._observer, **base)
+        self._identity = Identity(settings.app_id, settings.private_key)
+        self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
         self._repository = f"/repos/{settings.repository}"
-        self._silent_until = 0.0
+        self._pace = Pace(settings.write_seconds)
+        self._silence = Silence()
+
+    @property
+    def writes_wait(self) -> bool:
+        """Whether a write would have to wait for others."""
+        return self._pace.is_busy
 
     async def get(self, path: str, *, accept: str = _JSON, cached: bool = True) -> Any:
         """Read one thing. What is unlikely to be asked again need not be ``cached``."""
@@ -76,7 +70,7 @@ class GitHubClient:
 
         async def call(token: str) -> Any:
             return await transport.getitem(
-                url, None, accept=accept, oauth_token=token, extra_headers=_HEADERS
+                url, None, accept=accept, oauth_token=token, extra_headers=HEADERS
             )
 
         answer = await self._as_installation(Purpose.READ, call)
@@ -84,18 +78,33 @@ class GitHubClient:
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")
         return answer
 
+    async def open(self, path: str, *, accept: str) -> aiohttp.ClientResponse:
+        """Return the beginning of an answer: a redirect, which is not followed, or bytes.
+
+        The caller closes it.
+        """
+        url = self._repository + path
+
+        async def call(token: str) -> aiohttp.ClientResponse:
+            return await self._writer.open(url, accept, token)
+
+        answer: aiohttp.ClientResponse = await self._as_installation(Purpose.DOWNLOAD, call)
+        return answer
+
     async def get_or_none(self, path: str, **options: Any) -> Any:
         """Read one thing, or None where there is none."""
         try:
             return await self.get(path, **options)
-        except GitHubRefused as error:
-            if error.status == 404:
-                return None
-            raise
+        except GitHubGone:
+            return None
 
     async def post(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
         """Create something."""
         return await self._write(self._writer.post, path, data, purpose)
+
+    async def put(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
+        """Replace something."""
+        return await self._write(self._writer.put, path, data, purpose)
 
     async def patch(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
         """Change something."""
@@ -105,55 +114,75 @@ class GitHubClient:
         """Remove something."""
         await self._write(self._writer.delete, path, b"", purpose)
 
+    async def page_as_app(self, path: str) -> tuple[Any, str | None]:
+        """Read one page of a list of the App's own; return it and the address of the next one."""
+        page: tuple[Any, str | None] = await self._identified(
+            lambda jwt: self._as_app.page(path, jwt)
+        )
+        return page
+
+    async def post_as_app(self, path: str) -> None:
+        """Ask for something to be done for the App itself."""
+        async with self._pace:
+            await self._ask_as_app("POST", path, {})
+
     async def _write(
         self, method: Callable[..., Awaitable[Any]], path: str, data: object, purpose: Purpose
     ) -> Any:
         url = self._repository + path
 
         async def call(token: str) -> Any:
-            return await method(url, None, data=data, oauth_token=token, extra_headers=_HEADERS)
+            return await method(url, None, data=data, oauth_token=token, extra_headers=HEADERS)
 
-        answer = await self._as_installation(purpose, call)
+        async with self._pace:
+            answer = await self._as_installation(purpose, call)
         if isinstance(answer, str):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")
         return answer
 
     async def _as_installation(
-        self, purpose: Purpose, call: Callable[[str], Coroutine[Any, Any, Any]]
+        self, purpose: Purpose, call: Callable[[str], Awaitable[Any]]
     ) -> Any:
         token = await self._tokens.get(purpose)
         try:
-            return await self._obeying(call(token.reveal()))
-        except GitHubRefused as error:
+            return await self._obeying(call, token.reveal())
+        except GitHubUnauthorized:
             # A token ends early when the App's key or installation changes.
-            if error.status != 401:
-                raise
             self._tokens.drop(purpose, token)
         token = await self._tokens.get(purpose)
-        return await self._obeying(call(token.reveal()))
+        return await self._obeying(call, token.reveal())
 
     async def _ask_as_app(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
-        if method == "GET":
-            call = self._as_app.getitem(url, None, extra_headers=_HEADERS)
-        else:
-            call = self._as_app.post(url, None, data=body, extra_headers=_HEADERS)
-        return await self._obeying(call)
+        async def call(jwt: str) -> Any:
+            if method == "GET":
+                return await self._as_app.getitem(url, None, jwt=jwt, extra_headers=HEADERS)
+            return await self._as_app.post(url, None, data=body, jwt=jwt, extra_headers=HEADERS)
 
-    async def _obeying(self, call: Coroutine[Any, Any, Any]) -> Any:
-        """Make a call, unless GitHub has told us to be silent for now.
+        return await self._identified(call)
 
-        Going on in spite of a limit can cost the App its access.
-        https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
-        """
-        left = self._silent_until - time.monotonic()
-        if left > 0:
-            call.close()
-            raise GitHubLimited("GitHub limits our requests", math.ceil(left))
+    async def _identified(self, call: Callable[[str], Awaitable[Any]]) -> Any:
+        jwt = self._identity.token()
         try:
-            return await _translated(call)
+            answer = await self._obeying(call, jwt)
+        except GitHubUnauthorized:
+            # The clock of this machine may be wrong; GitHub's answer says what time it is there.
+            self._identity.refused(jwt, self._as_app.date)
+            answer = await self._obeying(call, self._identity.token())
+        self._identity.set_clock(self._as_app.date)
+        return answer
+
+    async def _obeying(self, call: Callable[[str], Awaitable[Any]], token: str) -> Any:
+        """Make a call, unless GitHub has told us to be silent for now."""
+        self._silence.check()
+        try:
+            answer = await _translated(call(token))
         except GitHubLimited as limit:
-            self._silent_until = time.monotonic() + limit.retry_after
+            seconds = self._silence.begin(limit)
+            self._observer.parked(datetime.now(UTC) + timedelta(seconds=seconds))
             raise
+        if self._silence.end():
+            self._observer.parked(None)
+        return answer
 
 
 async def _translated(call: Awaitable[Any]) -> Any:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
-from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.errors import GitHubConflict, GitHubGone
 from kmodbot.bot.github.tokens import Purpose
 
 if TYPE_CHECKING:
     from kmodbot.bot.github.client import GitHubClient
+    from kmodbot.bot.github.repository import RepositoryInfo
 
-_SECONDS_BETWEEN_RENAMES = 3600
+_FILES = 16
 
 
 @dataclass(frozen=True)
@@ -38,23 +42,27 @@ class FileChange:
 class Contents:
     """Reads the repository and writes commits to it."""
 
-    def __init__(self, client: GitHubClient) -> None:
+    def __init__(self, client: GitHubClient, repository: RepositoryInfo) -> None:
         self._client = client
-        self._default_branch: TTLCache[str, str] = TTLCache(1, _SECONDS_BETWEEN_RENAMES)
+        self._repository = repository
+        # What a commit holds never changes.
+        self._files: LRUCache[tuple[str, str], str | None] = LRUCache(_FILES)
 
     async def default_branch(self) -> str:
         """Return the name of the branch that counts."""
-        if "name" not in self._default_branch:
-            self._default_branch["name"] = (await self._client.get(""))["default_branch"]
-        return self._default_branch["name"]
+        return (await self._repository.facts()).default_branch
 
-    async def branches(self, prefix: str) -> list[str]:
-        """Return the names of the branches that begin with ``prefix``.
+    async def is_private(self) -> bool:
+        """Tell whether only those with a token see the repository."""
+        return (await self._repository.facts()).is_private
+
+    async def branches(self, prefix: str) -> dict[str, str]:
+        """Return the newest commit of each branch whose name begins with ``prefix``.
 
         https://docs.github.com/en/rest/git/refs#list-matching-references
         """
         refs = await self._client.get(f"/git/matching-refs/heads/{quote(prefix)}")
-        return [ref["ref"].removeprefix("refs/heads/") for ref in refs]
+        return {ref["ref"].removeprefix("refs/heads/"): ref["object"]["sha"] for ref in refs}
 
     async def head(self, branch: str) -> Head | None:
         """Return the newest commit of a branch, None when there is no such branch."""
@@ -67,10 +75,12 @@ class Contents:
 
     async def file(self, path: str, commit: str) -> str | None:
         """Return the text of a file at a commit, None when there is no such file."""
-        url = f"/contents/{quote(path)}?ref={commit}"
-        text = await self._client.get_or_none(url, accept="application/vnd.github.raw+json")
-        # An empty body is decoded to None as well; a missing file raised 404 before.
-        return None if text is None else str(text)
+        if (path, commit) not in self._files:
+            url = f"/contents/{quote(path)}?ref={commit}"
+            text = await self._client.get_or_none(url, accept="application/vnd.github.raw+json")
+            # An empty body is decoded to None as well; a missing file raised 404 before.
+            self._files[path, commit] = None if text is None else str(text)
+        return self._files[path, commit]
 
     async def commit(self, parent: Head, change: FileChange) -> str:
         """Write a commit with one changed file on top of ``parent``; return its id.
@@ -89,6 +99,27 @@ class Contents:
         )
         return str(commit["sha"])
 
+    async def write_file(self, branch: str, change: FileChange, replaced: str | None) -> str | None:
+        """Commit a changed file to a branch; None when somebody else has changed it meanwhile.
+
+        ``replaced`` is the text that the file had. No author is given here either.
+        https://docs.github.com/en/rest/repos/contents#create-or-update-file-contents
+        """
+        request = {
+            "message": change.message,
+            "content": base64.b64encode(change.content.encode()).decode(),
+            "branch": branch,
+        }
+        if replaced is not None:
+            request["sha"] = _blob_id(replaced)
+        try:
+            answer = await self._client.put(
+                f"/contents/{quote(change.path)}", request, Purpose.PROPOSE
+            )
+        except GitHubConflict:
+            return None
+        return str(answer["commit"]["sha"])
+
     async def create_branch(self, branch: str, commit: str) -> bool:
         """Create a branch; False when it exists already. GitHub lets one of several callers win.
 
@@ -98,10 +129,8 @@ class Contents:
             await self._client.post(
                 "/git/refs", {"ref": f"refs/heads/{branch}", "sha": commit}, Purpose.PROPOSE
             )
-        except GitHubRefused as error:
-            if error.status == 422 and "already exists" in str(error).lower():
-                return False
-            raise
+        except GitHubConflict:
+            return False
         return True
 
     async def move_branch(self, branch: str, commit: str) -> None:
@@ -112,8 +141,11 @@ class Contents:
 
     async def delete_branch(self, branch: str) -> None:
         """Remove a branch; one that is gone already is fine."""
-        try:
+        with contextlib.suppress(GitHubGone):
             await self._client.delete(f"/git/refs/heads/{quote(branch)}", Purpose.PROPOSE)
-        except GitHubRefused as error:
-            if error.status not in {404, 422}:
-                raise
+
+
+def _blob_id(text: str) -> str:
+    """Return the id that git gives to a file of this text."""
+    data = text.encode()
+    return hashlib.sha1(b"blob %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()

@@ -1,12 +1,14 @@
-"""What can go wrong when GitHub is asked, told apart by what the caller can do about it."""
+"""What GitHub's answers mean, told apart by what the caller can do about them."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     import gidgethub
 
@@ -31,9 +33,16 @@ class GitHubUnavailable(GitHubError):
 
 
 class GitHubLimited(GitHubUnavailable):
-    """GitHub wants us to be silent for ``retry_after`` seconds."""
+    """GitHub wants us to be silent for ``retry_after`` seconds; nothing was applied.
+
+    ``said`` tells whether GitHub named the time itself.
+    """
 
     retry_after: int
+
+    def __init__(self, message: str, retry_after: int, *, said: bool = True) -> None:
+        super().__init__(message, retry_after)
+        self.said = said
 
 
 class GitHubRefused(GitHubError):
@@ -44,30 +53,116 @@ class GitHubRefused(GitHubError):
         self.status = status
 
 
-def classify(error: gidgethub.HTTPException) -> GitHubError:
-    """Tell a refusal from a limit or an outage.
+class GitHubGone(GitHubRefused):
+    """What the call is about does not exist, or not for us."""
+
+
+class GitHubConflict(GitHubRefused):
+    """Somebody was faster: what was to be created exists, or what was to be changed has changed."""
+
+
+class GitHubUnauthorized(GitHubRefused):
+    """The token is not accepted; a new one may be."""
+
+
+class Verdict(Enum):
+    """What to do after an answer."""
+
+    SUCCESS = "go on"
+    GONE = "take it as absent"
+    CONFLICT = "look at what is there"
+    RETRY_NOW = "ask again with a new token"
+    RETRY_LATER = "ask again some time later"
+    PARK = "ask nothing at all until the time is up"
+    GIVE_UP = "tell the operator"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Answers of these statuses whose message holds one of ``words`` (any, when there are none)."""
+
+    verdict: Verdict
+    statuses: Container[int]
+    words: tuple[str, ...] = ()
+
+    def holds(self, status: int, message: str) -> bool:
+        """Tell whether the rule speaks of this answer; ``message`` is in lower case."""
+        fits = not self.words or any(word in message for word in self.words)
+        return status in self.statuses and fits
+
+
+# The first rule that holds decides, once the headers have not said that a limit was reached.
+# https://docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api
+RULES = (
+    Rule(Verdict.SUCCESS, range(200, 300)),
+    Rule(Verdict.SUCCESS, {304}),
+    # A secondary limit may come without any header, known by its message alone.
+    Rule(Verdict.PARK, {429}),
+    Rule(Verdict.PARK, {403}, ("rate limit", "abuse")),
+    Rule(Verdict.RETRY_NOW, {401}),
+    Rule(Verdict.GONE, {404, 410}),
+    Rule(Verdict.GONE, {422}, ("reference does not exist",)),
+    Rule(Verdict.CONFLICT, {409}),
+    # GitHub names these cases nowhere but in the message.
+    Rule(Verdict.CONFLICT, {422}, ("already exists", "is not a fast forward")),
+    Rule(Verdict.RETRY_LATER, {408, 425}),
+    Rule(Verdict.RETRY_LATER, range(500, 600)),
+    Rule(Verdict.GIVE_UP, range(100, 600)),
+)
+
+
+def judge(status: int, headers: Mapping[str, str], message: str) -> Verdict:
+    """Say what an answer calls for.
 
     Both kinds of rate limit may answer 403 or 429; only the headers tell them from a refusal.
     """
-    status = int(error.status_code)
-    message = str(error)
-    wait = _seconds_to_wait(status, error.headers, message.lower())
-    if wait is not None:
-        return GitHubLimited(f"GitHub limits our requests: {message}", wait)
-    if status >= 500:
-        return GitHubUnavailable(f"GitHub answered {status}: {message}")
-    return GitHubRefused(status, message)
+    if _seconds_said(status, headers) is not None:
+        return Verdict.PARK
+    lowered = message.lower()
+    return next(rule.verdict for rule in RULES if rule.holds(status, lowered))
 
 
-def _seconds_to_wait(status: int, headers: Mapping[str, str], message: str) -> int | None:
+def classify(error: gidgethub.HTTPException) -> GitHubError:
+    """Return the exception that stands for an answer other than success."""
+    status, message = int(error.status_code), str(error)
+    return _MEANINGS[judge(status, error.headers, message)](status, error.headers, message)
+
+
+def _seconds_said(status: int, headers: Mapping[str, str]) -> int | None:
     if status not in {403, 429}:
         return None
     retry_after = headers.get("retry-after", "")
     if retry_after.isdecimal():
-        return int(retry_after)
-    if headers.get("x-ratelimit-remaining") == "0":
-        reset = headers.get("x-ratelimit-reset", "")
-        return max(1, int(reset) - int(time.time())) if reset.isdecimal() else _SECONDS_WHEN_UNSAID
-    # A secondary limit may come without any of these headers, known by its message alone.
-    limited = status == 429 or "rate limit" in message or "abuse" in message
-    return _SECONDS_WHEN_UNSAID if limited else None
+        return max(1, int(retry_after))
+    if headers.get("x-ratelimit-remaining") != "0":
+        return None
+    reset = headers.get("x-ratelimit-reset", "")
+    return max(1, int(reset) - int(time.time())) if reset.isdecimal() else _SECONDS_WHEN_UNSAID
+
+
+def _parked(status: int, headers: Mapping[str, str], message: str) -> GitHubError:
+    said = _seconds_said(status, headers)
+    text = f"GitHub limits our requests: {message}"
+    return GitHubLimited(text, said or _SECONDS_WHEN_UNSAID, said=said is not None)
+
+
+def _away(status: int, _headers: Mapping[str, str], message: str) -> GitHubError:
+    return GitHubUnavailable(f"GitHub answered {status}: {message}")
+
+
+def _refusal(
+    kind: type[GitHubRefused],
+) -> Callable[[int, Mapping[str, str], str], GitHubError]:
+    return lambda status, _headers, message: kind(status, message)
+
+
+_MEANINGS: Mapping[Verdict, Callable[[int, Mapping[str, str], str], GitHubError]] = {
+    Verdict.PARK: _parked,
+    Verdict.RETRY_LATER: _away,
+    Verdict.RETRY_NOW: _refusal(GitHubUnauthorized),
+    Verdict.GONE: _refusal(GitHubGone),
+    Verdict.CONFLICT: _refusal(GitHubConflict),
+    Verdict.GIVE_UP: _refusal(GitHubRefused),
+    # Never raised for a success; an exception that claims one is not understood.
+    Verdict.SUCCESS: _refusal(GitHubRefused),
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.errors import GitHubConflict
 from kmodbot.bot.github.tokens import Purpose
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ class Pulls:
         }
         try:
             await self._client.post("/pulls", request, Purpose.PROPOSE)
-        except GitHubRefused as error:
-            if error.status == 422 and "already exists" in str(error):
-                return False
-            raise
+        except GitHubConflict:
+            return False
         return True

@@ -45,4 +45,4 @@ def _is_whole(asset: dict[str, Any]) -> bool:
 
 def _package(asset: dict[str, Any]) -> Package:
     digest = asset["digest"].removeprefix(_DIGEST)
-    return Package(asset["name"], asset["browser_download_url"], digest)
+    return Package(asset["name"], asset["browser_download_url"], digest, asset["id"])

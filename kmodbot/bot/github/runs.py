@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from dateutil.parser import isoparse
 
-from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.github.errors import GitHubConflict, GitHubGone, GitHubRefused
+from kmodbot.bot.github.jobs import Job
 from kmodbot.bot.github.tokens import Purpose
 from kmodbot.kernels import parse_run_title
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from datetime import datetime
 
     from kmodbot.bot.github.client import GitHubClient
@@ -37,6 +40,9 @@ class WorkflowRun:
     conclusion: str | None
     url: str
     updated_at: datetime
+    created_at: datetime
+    started_at: datetime
+    attempt: int = 1
 
     @classmethod
     def from_json(cls, run: dict[str, Any]) -> WorkflowRun:
@@ -57,6 +63,10 @@ class WorkflowRun:
             conclusion=run.get("conclusion"),
             url=run.get("html_url") or "",
             updated_at=isoparse(run["updated_at"]),
+            created_at=isoparse(run["created_at"]),
+            # A later attempt starts later, and keeps the time of creation.
+            started_at=isoparse(run.get("run_started_at") or run["created_at"]),
+            attempt=int(run.get("run_attempt") or 1),
         )
 
 
@@ -74,6 +84,11 @@ class Runs:
     def __init__(self, client: GitHubClient, workflow: str) -> None:
         self._client = client
         self._workflow = f"/actions/workflows/{workflow}"
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether a dispatch would have to wait for other writes."""
+        return self._client.writes_wait
 
     async def dispatch(self, ref: str, inputs: dict[str, str]) -> DispatchedRun | None:
         """Start a run on ``ref``; None when this GitHub does not say which run it started.
@@ -101,27 +116,47 @@ class Runs:
         run = await self._client.get_or_none(f"/actions/runs/{run_id}")
         return None if run is None else WorkflowRun.from_json(run)
 
-    async def titled(
-        self, build_id: str, branch: str, since: datetime, until: datetime
-    ) -> list[WorkflowRun]:
-        """Return the dispatched runs of ``branch`` that name a build in their title.
+    async def jobs(self, run_id: int) -> list[Job]:
+        """Return the jobs of the latest attempt of a run; none when the run was deleted.
 
+        https://docs.github.com/en/rest/actions/workflow-jobs#list-jobs-for-a-workflow-run
+        """
+        path = f"/actions/runs/{run_id}/jobs?filter=latest&per_page={_PER_PAGE}"
+        answer = await self._client.get_or_none(path, cached=False)
+        return [] if answer is None else [Job.from_json(job) for job in answer["jobs"]]
+
+    async def cancel(self, run_id: int) -> None:
+        """Stop a run; one that has ended or is gone already is fine.
+
+        https://docs.github.com/en/rest/actions/workflow-runs#cancel-a-workflow-run
+        """
+        with contextlib.suppress(GitHubConflict, GitHubGone):
+            await self._client.post(f"/actions/runs/{run_id}/cancel", {}, Purpose.DISPATCH)
+
+    async def listed(self, since: datetime, until: datetime) -> AsyncGenerator[WorkflowRun]:
+        """Yield the dispatched runs created between two moments, newest first.
+
+        The next page is asked for only when the runs of the last one have been taken.
         https://docs.github.com/en/rest/actions/workflow-runs#list-workflow-runs-for-a-workflow
         """
         query = {
             "event": "workflow_dispatch",
-            "branch": branch,
             "created": f"{since:{_MOMENT}}..{until:{_MOMENT}}",
             "per_page": str(_PER_PAGE),
         }
-        found: list[WorkflowRun] = []
         for page in range(1, _PAGES + 1):
             url = f"{self._workflow}/runs?{urlencode(query | {'page': str(page)})}"
             runs = (await self._client.get(url, cached=False))["workflow_runs"]
-            for run in map(WorkflowRun.from_json, runs):
-                title = parse_run_title(run.title)
-                if title is not None and title.build_id == build_id:
-                    found.append(run)
+            for run in runs:
+                yield WorkflowRun.from_json(run)
             if len(runs) < _PER_PAGE:
                 break
+
+    async def titled(self, build_id: str, since: datetime, until: datetime) -> list[WorkflowRun]:
+        """Return the runs created between two moments that name a build in their title."""
+        found = []
+        async for run in self.listed(since, until):
+            title = parse_run_title(run.title)
+            if title is not None and title.build_id == build_id:
+                found.append(run)
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cachetools import TLRUCache
 from dateutil.parser import isoparse
 
-from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubGone, GitHubRefused, GitHubUnavailable
 from kmodbot.bot.secrets import Secret
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ class Purpose(Enum):
     """
 
     READ = (("actions", "read"), ("contents", "read"), ("pull_requests", "read"))
+    DOWNLOAD = (("contents", "read"),)
     DISPATCH = (("actions", "write"),)
     PROPOSE = (("contents", "write"), ("pull_requests", "write"))
 
@@ -48,18 +48,22 @@ class _Token:
 class InstallationTokens:
     """Mints tokens of the App's installation on one repository and keeps them while they live.
 
-    ``ask(method, url, body)`` performs one call to GitHub as the App itself.
+    ``ask(method, url, body)`` performs one call to GitHub as the App itself, ``now()`` returns
+    GitHub's time in seconds since 1970.
     """
 
     def __init__(
-        self, repository: str, ask: Callable[[str, str, dict[str, Any] | None], Awaitable[Any]]
+        self,
+        repository: str,
+        ask: Callable[[str, str, dict[str, Any] | None], Awaitable[Any]],
+        now: Callable[[], float],
     ) -> None:
         self._repository = repository
         self._ask = ask
         self._installation: int | None = None
         self._locks: defaultdict[Purpose, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._cache: TLRUCache[Purpose, _Token] = TLRUCache(
-            maxsize=len(Purpose), ttu=lambda _, token, __: token.expires_at, timer=time.time
+            maxsize=len(Purpose), ttu=lambda _, token, __: token.expires_at, timer=now
         )
 
     async def get(self, purpose: Purpose) -> Secret:
@@ -83,17 +87,20 @@ class InstallationTokens:
     async def _mint(self, purpose: Purpose) -> _Token:
         try:
             answer = await self._request(purpose)
-        except GitHubRefused as error:
+        except GitHubGone:
             # A new installation of the App has another id.
-            if error.status != 404:
-                raise self._explained(error) from error
             self._installation = None
-            try:
-                answer = await self._request(purpose)
-            except GitHubRefused as again:
-                raise self._explained(again) from again
+            answer = await self._again(purpose)
+        except GitHubRefused as error:
+            raise self._explained(error) from error
         expires_at = isoparse(answer["expires_at"]).timestamp() - _MARGIN_SECONDS
         return _Token(Secret(answer["token"]), expires_at)
+
+    async def _again(self, purpose: Purpose) -> Any:
+        try:
+            return await self._request(purpose)
+        except GitHubRefused as error:
+            raise self._explained(error) from error
 
     def _explained(self, error: GitHubRefused) -> GitHubUnavailable:
         """Say what the operator can do about a token that GitHub will not give.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -9,33 +10,42 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kmodbot.bot import keys
-from kmodbot.bot.build import Build, Package, Target
+from kmodbot.bot.build import Build, Phase, Target
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.errors import ApiError, invalid_field
+from kmodbot.bot.errors import ApiError
 from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
-from kmodbot.bot.http.body import parse_object, read_body, require_json
-from kmodbot.kernels import Driver, InvalidInput, Kernel
+from kmodbot.bot.http.body import read_body, require_json
+from kmodbot.bot.http.wanted import READER
+from kmodbot.bot.requests import Answer
 
 if TYPE_CHECKING:
+    from kmodbot.bot.auth.caller import Caller
     from kmodbot.bot.dispatch import Outcome
+    from kmodbot.bot.downloads import Addresses
+    from kmodbot.bot.requests import Wanted
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 16 * 1024
-_REQUIRED = ("kernel_version", "architecture", "distribution", "driver_version")
-_FIELDS = (*_REQUIRED, "distro_version")
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 
 async def request_build(request: web.Request) -> web.Response:
     """Answer with the package, or with the build that makes it; start the build if need be."""
     require_json(request)
-    target = parse_target(
-        parse_object(await read_body(request, MAX_BODY)), request.app[keys.SETTINGS].driver
-    )
+    wanted = request.app[READER].read(await read_body(request, MAX_BODY))
+    answer = await _ask(request.app, wanted, request[keys.CALLER])
+    return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+
+
+async def _ask(app: web.Application, wanted: Wanted, caller: Caller) -> Answer:
+    if wanted.force and not caller.is_operator:
+        message = "force is for operators; ask without it, or with the token of an operator"
+        raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", message, field="force")
     try:
-        outcome = await request.app[keys.DISPATCHER].request(target)
+        return await app[keys.REQUESTS].ask(wanted, caller)
     except GitHubUnavailable as error:
-        log.warning("it is not known whether %s exists: %s", target.package, error)
+        log.warning("it is not known whether %s exists: %s", wanted.target.package, error)
         message = "GitHub cannot be reached, so it is not known whether the package exists"
         raise _unavailable(message, error.retry_after or 30) from error
     except GitHubRefused as error:
@@ -44,59 +54,47 @@ async def request_build(request: web.Request) -> web.Response:
         raise _unavailable(message, 60) from error
     except DispatchFailed as error:
         raise _dispatch_failed(error) from error
-    return _answer(request, outcome)
 
 
-def parse_target(data: dict[str, Any], driver: str) -> Target:
-    """Validate the fields of a request.
+class Rendering:
+    """Makes answers out of outcomes."""
 
-    Raises:
-        ApiError: 400, naming the first field that is unknown, missing or wrong.
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
 
-    """
-    for name in data:
-        if name not in _FIELDS:
-            raise invalid_field(_shown(name), f"unknown field; known are {', '.join(_FIELDS)}")
-    for name in _REQUIRED:
-        if name not in data:
-            raise invalid_field(name, "this field is missing")
-    for name, value in data.items():
-        if not isinstance(value, str) and not (name == "distro_version" and value is None):
-            raise invalid_field(name, f"expected a string, not {_json_type(value)}")
-    try:
-        kernel = Kernel.parse(
-            distribution=data["distribution"],
-            distro_version=data.get("distro_version"),
-            architecture=data["architecture"],
-            release=data["kernel_version"],
-        )
-        return Target(Driver.parse(driver, data["driver_version"]), kernel)
-    except InvalidInput as error:
-        raise invalid_field(error.field, error.message) from error
-
-
-def _answer(request: web.Request, outcome: Outcome) -> web.Response:
-    if outcome.package is not None:
-        return web.json_response(_exists(outcome.package))
-    assert outcome.build is not None  # noqa: S101  # an outcome has the one or the other
-    message = "workflow dispatched" if outcome.started else "build in progress"
-    body = {"message": message, **_reference(request, outcome.build)}
-    return web.json_response(body, status=HTTPStatus.ACCEPTED)
+    async def __call__(self, target: Target, outcome: Outcome) -> Answer:
+        """Return the answer to a request for ``target``."""
+        if outcome.package is not None:
+            body = {
+                "message": "package exists",
+                "status": "done",
+                "package": outcome.package.name,
+                "url": await self._addresses.of(target, outcome.package),
+                "sha256": outcome.package.sha256,
+            }
+            return _answer(HTTPStatus.OK, body)
+        build = outcome.build
+        assert build is not None  # noqa: S101  # an outcome has the one or the other
+        if build.phase is Phase.ERROR:
+            error = _remembered_failure(build, outcome.retry_after or 1)
+            return _answer(error.status, error.body(), error.headers())
+        message = "workflow dispatched" if outcome.started else "build in progress"
+        body = {"message": message, "build_id": build.id, "status_url": f"/status/{build.id}"}
+        return _answer(HTTPStatus.ACCEPTED, body)
 
 
-def _exists(package: Package) -> dict[str, str]:
-    return {
-        "message": "package exists",
-        "status": "done",
-        "package": package.name,
-        "url": package.url,
-        "sha256": package.sha256,
-    }
+def _remembered_failure(build: Build, wait: int) -> ApiError:
+    return ApiError(
+        HTTPStatus.CONFLICT,
+        "build_failed",
+        f"the last build failed: {build.error}; ask again in {wait} s (operators: or with force)",
+        retry_after=wait,
+        details={"build_id": build.id, "run_url": build.run_url, "retry_after": wait},
+    )
 
 
-def _reference(request: web.Request, build: Build) -> dict[str, str]:
-    url = request.app.router["status"].url_for(build_id=build.id)
-    return {"build_id": build.id, "status_url": str(url)}
+def _answer(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Answer:
+    return Answer(status, json.dumps(body).encode(), _JSON | (headers or {}))
 
 
 def _dispatch_failed(error: DispatchFailed) -> ApiError:
@@ -111,14 +109,3 @@ def _dispatch_failed(error: DispatchFailed) -> ApiError:
 def _unavailable(message: str, retry_after: int) -> ApiError:
     status = HTTPStatus.SERVICE_UNAVAILABLE
     return ApiError(status, "github_unavailable", message, retry_after=retry_after)
-
-
-def _shown(name: str) -> str:
-    return ascii(name[:64])[1:-1]
-
-
-def _json_type(value: object) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "a boolean", int: "a number", float: "a number", list: "an array"}
-    return names.get(type(value), "an object")

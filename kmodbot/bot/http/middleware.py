@@ -1,9 +1,9 @@
-"""What holds for every call: the form of errors, and who may ask."""
+"""What holds for every call: it is counted, it is known who asks, and errors have one form."""
 
 from __future__ import annotations
 
-import hmac
 import logging
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -11,69 +11,69 @@ from aiohttp import web
 
 from kmodbot.bot import keys
 from kmodbot.bot.errors import ApiError
+from kmodbot.bot.store.database import UNUSABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiohttp.typedefs import Handler
-
-    from kmodbot.bot.secrets import Secret
 
 log = logging.getLogger(__name__)
 
-# GitHub signs its deliveries instead; the health check tells nothing.
-_OPEN_PATHS = frozenset({"/webhooks/github", "/healthz"})
+# GitHub signs its deliveries instead; probes have no token, and the description is no secret.
+_OPEN_PATHS = frozenset({"/webhooks/github", "/healthz", "/readyz", "/openapi.json"})
+_CLIENT_GONE = 499
 
 
 @web.middleware
-async def envelope(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give every error the form ``{"error": {"code", "message", "field"?}}``."""
+async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Count every request, let only known callers pass, and give every error one form.
+
+    The three are one function because each layer around a handler costs time.
+    """
+    app, path = request.app, request.path
+    started, status = time.perf_counter(), _CLIENT_GONE
     try:
-        return await handler(request)
-    except ApiError as error:
+        if path not in _OPEN_PATHS:
+            header = request.headers.get("Authorization")
+            request[keys.CALLER] = await app[keys.DOOR].caller(header)
+        response = await handler(request)
+        status = response.status
+    except Exception as error:
+        response = _refusal(request, error)
+        status = response.status
+    finally:
+        resource = request.match_info.route.resource
+        # Callers must not be able to make labels up.
+        route = "unknown" if resource is None else resource.canonical
+        seconds = time.perf_counter() - started
+        app[keys.METRICS].http.answered(route, request.method, status, seconds)
+    return response
+
+
+def _refusal(request: web.Request, error: Exception) -> web.Response:
+    """Return the answer ``{"error": {"code", "message", "field"?}}``."""
+    if isinstance(error, ApiError):
         return _answer(error)
-    except web.HTTPException as error:
-        if error.status < HTTPStatus.BAD_REQUEST:
-            raise
-        status = HTTPStatus(error.status)
-        answer = _answer(ApiError(status, status.name.lower(), _sentence(status, request)))
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
-        return _answer(ApiError(status, "internal", "something went wrong here; the log says what"))
+    if isinstance(error, web.HTTPException):
+        return _of_aiohttp(request, error)
+    if isinstance(error, UNUSABLE):
+        log.error("%s %s: the store fails: %s", request.method, request.path, error)
+        status, message = HTTPStatus.SERVICE_UNAVAILABLE, "the store cannot be used now; ask again"
+        return _answer(ApiError(status, "store_unavailable", message, retry_after=10))
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _answer(ApiError(status, "internal", "something went wrong here; the log says what"))
 
 
-@web.middleware
-async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let only callers with an API token pass, where tokens are configured."""
-    tokens = request.app[keys.SETTINGS].api_tokens
-    if tokens and request.path not in _OPEN_PATHS:
-        _check(request.headers.get("Authorization", ""), tokens)
-    return await handler(request)
-
-
-def _check(header: str, tokens: Iterable[Secret]) -> None:
-    scheme, _, presented = header.partition(" ")
-    if scheme.lower() != "bearer" or not presented:
-        message = "send an API token: Authorization: Bearer TOKEN"
-        raise ApiError(HTTPStatus.UNAUTHORIZED, "unauthenticated", message)
-    given = presented.strip().encode(errors="surrogateescape")
-    # Every token is compared, so that the time taken tells nothing about which one is near.
-    matches = [hmac.compare_digest(given, token.reveal().encode()) for token in tokens]
-    if not any(matches):
-        raise ApiError(HTTPStatus.FORBIDDEN, "forbidden", "the bot does not know this API token")
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:
+    status = HTTPStatus(error.status)
+    response = _answer(ApiError(status, status.name.lower(), _sentence(status, request)))
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
 
 
 def _answer(error: ApiError) -> web.Response:
-    answer = web.json_response(error.body(), status=error.status)
-    if error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
-    if error.code == "unauthenticated":
-        answer.headers["WWW-Authenticate"] = "Bearer"
-    return answer
+    return web.json_response(error.body(), status=error.status, headers=error.headers())
 
 
 def _sentence(status: HTTPStatus, request: web.Request) -> str:

@@ -28,7 +28,9 @@ async def build_status(request: web.Request) -> web.Response:
     if build is None:
         message = "there is no build of this id; ask for one with POST /build"
         raise ApiError(HTTPStatus.NOT_FOUND, "not_found", message)
-    return web.json_response(_described(build))
+    package = build.package
+    url = await request.app[keys.ADDRESSES].of(build.target, package) if package else None
+    return web.json_response(_described(build, url))
 
 
 async def _wait_for(app: web.Application, build_id: str, seconds: float) -> Build | None:
@@ -56,7 +58,7 @@ def _wait_seconds(value: str | None) -> float:
     return float(value)
 
 
-def _described(build: Build) -> dict[str, Any]:
+def _described(build: Build, url: str | None) -> dict[str, Any]:
     package = build.package
     return {
         "status": build.phase.status,
@@ -65,7 +67,7 @@ def _described(build: Build) -> dict[str, Any]:
         "driver_version": build.target.driver.version,
         "run_url": build.run_url,
         "package": package.name if package else None,
-        "url": package.url if package else None,
+        "url": url,
         "sha256": package.sha256 if package else None,
         "error": build.error,
     }

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from kmodbot.bot import keys
 from kmodbot.bot.errors import ApiError
-from kmodbot.bot.events import MAX_PAYLOAD, BadEvent, is_signature, is_signed, parse_event
-from kmodbot.bot.http.body import read_body, require_json
+from kmodbot.bot.events import (
+    MAX_PAYLOAD,
+    BadEvent,
+    essence,
+    is_signature,
+    is_signed,
+    parse_event,
+)
+from kmodbot.bot.http.body import check_size, read_body, require_json
+from kmodbot.bot.store.database import UNUSABLE
 from kmodbot.bot.store.deliveries import Delivery
+
+if TYPE_CHECKING:
+    from kmodbot.bot.events import Event
+    from kmodbot.bot.settings import Settings
+    from kmodbot.bot.store.intake import Intake
+
+log = logging.getLogger(__name__)
 
 
 async def receive_delivery(request: web.Request) -> web.Response:
     """Store a delivery that GitHub signed and answer at once; the work happens later.
 
+    Everything is checked in the order of its cost, and nothing that fails touches the store.
     GitHub gives up after ten seconds and does not try again by itself.
     https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
     """
     payload = await _signed_payload(request)
     require_json(request)
-    delivery = Delivery(
-        guid=_header(request, "X-GitHub-Delivery"),
-        event=_header(request, "X-GitHub-Event"),
-        payload=payload,
-    )
-    try:
-        event = parse_event(delivery.event, payload, request.app[keys.SETTINGS])
-    except BadEvent as error:
-        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_payload", str(error)) from error
+    guid, kind = _header(request, "X-GitHub-Delivery"), _header(request, "X-GitHub-Event")
+    event = _read(kind, payload, request.app[keys.SETTINGS])
     if event is None:
         return web.json_response({"message": "ignored"}, status=HTTPStatus.ACCEPTED)
-    if await request.app[keys.DELIVERIES].receive(delivery, datetime.now(UTC)):
+    delivery = Delivery(guid, kind, essence(event, request.app[keys.SETTINGS]))
+    if await _store(request.app[keys.INTAKE], delivery):
         request.app[keys.WORKERS].delivery_arrived()
     return web.json_response({"message": "accepted"}, status=HTTPStatus.ACCEPTED)
 
 
 async def _signed_payload(request: web.Request) -> bytes:
-    """Read the body, but not before the signature looks like one."""
+    """Read the body, but not before its size and the form of its signature are right."""
+    check_size(request, MAX_PAYLOAD)
     signature = request.headers.get("X-Hub-Signature-256")
     if signature is None:
         raise _unsigned("the header X-Hub-Signature-256 is missing; set a webhook secret")
@@ -50,6 +62,23 @@ async def _signed_payload(request: web.Request) -> bytes:
     if not is_signed(payload, signature, request.app[keys.SETTINGS].webhook_secrets):
         raise _unsigned("the signature does not match; compare the webhook secret on both sides")
     return payload
+
+
+def _read(kind: str, payload: bytes, settings: Settings) -> Event | None:
+    try:
+        return parse_event(kind, payload, settings)
+    except BadEvent as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_payload", str(error)) from error
+
+
+async def _store(intake: Intake, delivery: Delivery) -> bool:
+    try:
+        return await intake.receive(delivery)
+    except UNUSABLE as error:
+        log.error("delivery %s cannot be stored: %s", delivery.guid, error)  # noqa: TRY400
+        message = "the delivery cannot be stored now; deliver it again later"
+        unavailable = HTTPStatus.SERVICE_UNAVAILABLE
+        raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error
 
 
 def _unsigned(message: str) -> ApiError:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from kmodbot.bot.build import Build, Package, Phase, Target
+from kmodbot.bot.store.build_rows import is_of, new_row, package_columns, read_build
+from kmodbot.bot.store.database import upsert
 from kmodbot.bot.store.tables import builds
-from kmodbot.kernels import Driver, Kernel
+from kmodbot.bot.store.texts import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from kmodbot.bot.store.database import Database
+    from kmodbot.kernels import Kernel
 
 _RUNNING = (Phase.DISPATCHED, Phase.BUILDING)
 _OPEN = (Phase.QUEUED, *_RUNNING)
+_BACK_TO_LIFE = {"error": None, "failed_at": None}
 
 
 class Builds:
@@ -29,12 +35,14 @@ class Builds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def reserve(self, build_id: str, target: Target, now: datetime) -> tuple[Build, bool]:
+    async def reserve(
+        self, build_id: str, target: Target, now: datetime, requested_by: str = ""
+    ) -> tuple[Build, bool]:
         """Reserve ``target``: return its build and whether this call made it.
 
         Of any number of concurrent calls for one target, in any number of processes, one gets True.
         """
-        build = Build(build_id, target, Phase.QUEUED, now)
+        build = Build(build_id, target, Phase.QUEUED, now, requested_by=requested_by)
         existing = await self._insert(build)
         return existing or build, existing is None
 
@@ -73,34 +81,77 @@ class Builds:
         """Record that the run has started."""
         await self._change(build_id, (Phase.DISPATCHED,), phase=Phase.BUILDING)
 
-    async def done(self, build_id: str, package: Package) -> None:
+    async def done(self, build_id: str, package: Package, now: datetime | None = None) -> None:
         """Record the published package."""
-        await self._change(build_id, _OPEN, phase=Phase.DONE, **_package_columns(package))
+        values = package_columns(package) | {"phase": Phase.DONE, "finished_at": _moment(now)}
+        await self._change(build_id, _OPEN, **values)
 
-    async def failed(self, build_id: str, error: str) -> bool:
+    async def failed(
+        self, build_id: str, error: str, now: datetime | None = None, *, remembered: bool = True
+    ) -> bool:
         """Record why the build failed, and free its target for another try.
 
-        False when the build had ended already.
+        One that is not to be ``remembered`` is no ``recent_failure``. False when the build had
+        ended already.
         """
-        return await self._change(build_id, _OPEN, phase=Phase.ERROR, error=error, reservation=None)
+        at = _moment(now)
+        failed_at = at if remembered else None
+        values: dict[str, Any] = {
+            "phase": Phase.ERROR,
+            "failed_at": failed_at,
+            "finished_at": at,
+        }
+        values["error"] = storable(error)
+        return await self._change(build_id, _OPEN, reservation=None, **values)
 
-    async def revived(self, build: Build, package: Package) -> None:
+    async def revived(self, build: Build, package: Package, now: datetime | None = None) -> None:
         """Record that a failed build has its package after all, by a re-run of its run."""
-        async with self._database.writing() as connection:
-            taken = await _one(connection, builds.c.reservation == build.target.key)
-            statement = update(builds).where(builds.c.id == build.id, builds.c.phase == Phase.ERROR)
-            values = _package_columns(package) | {"phase": Phase.DONE, "error": None}
-            if taken is None:
-                values["reservation"] = build.target.key
-            await connection.execute(statement.values(**values))
+        values = package_columns(package) | {"phase": Phase.DONE, "finished_at": _moment(now)}
+        if not await self._bring_back(build, reservation=build.target.key, **values):
+            await self._bring_back(build, **values)
+
+    async def rerun(self, build: Build, attempt: int) -> bool:
+        """Record that a failed build is being built again, by a re-run of its run.
+
+        False when it has not failed, this attempt or a later one is known, or another build of the
+        same target was started meanwhile.
+        """
+        is_news = builds.c.run_attempt < attempt
+        values = {"phase": Phase.BUILDING, "run_attempt": attempt, "finished_at": None}
+        return await self._bring_back(build, is_news, reservation=build.target.key, **values)
 
     async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
         """Record a package that exists without a build of ours, so that its kernel is proposed."""
-        await self._insert(Build(build_id, target, Phase.DONE, now, package=package))
+        await self._insert(
+            Build(build_id, target, Phase.DONE, now, package=package, finished_at=now)
+        )
+
+    async def take_in(
+        self, build: Build, package: Package | None = None, now: datetime | None = None
+    ) -> None:
+        """Store the build of a run that we did not start, unless its target is reserved.
+
+        With its ``package`` it has ended well, ``now``.
+        """
+        if package is not None:
+            build = replace(build, phase=Phase.DONE, package=package, finished_at=now)
+        await self._insert(build)
+
+    async def unclaim(self, build: Build) -> None:
+        """Take back the claim that followed ``build``: it has not led to a dispatch."""
+        unchanged = builds.c.claims == build.claims + 1
+        await self._change(build.id, (Phase.QUEUED,), unchanged, claims=build.claims)
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
         await self._change(build_id, (Phase.DONE,), proposed=True)
+
+    async def forget_failed(self, before: datetime) -> None:
+        """Drop the builds that failed before a moment."""
+        ended = func.coalesce(builds.c.failed_at, builds.c.created_at)
+        async with self._database.writing() as connection:
+            old = delete(builds).where(builds.c.phase == Phase.ERROR, ended < before)
+            await connection.execute(old)
 
     async def get(self, build_id: str) -> Build | None:
         """Return the build of this id."""
@@ -114,17 +165,33 @@ class Builds:
         """Return the build that this run carries out."""
         return await self._find(builds.c.run_id == run_id)
 
+    async def recent_failure(self, target: Target, since: datetime) -> Build | None:
+        """Return the build of ``target`` that failed last, if that was after ``since``."""
+        failed = (builds.c.phase == Phase.ERROR, builds.c.failed_at >= since)
+        newest = select(builds).where(is_of(target), *failed).order_by(builds.c.failed_at.desc())
+        async with self._database.reading() as connection:
+            row = (await connection.execute(newest.limit(1))).one_or_none()
+        return None if row is None else read_build(row)
+
+    async def in_flight(self) -> int:
+        """Count the builds that have not ended."""
+        count = select(func.count()).select_from(builds).where(builds.c.phase.in_(_OPEN))
+        async with self._database.reading() as connection:
+            return (await connection.scalar(count)) or 0
+
     async def queued(self, claimed_before: datetime) -> Sequence[Build]:
         """Return queued builds that nobody has claimed since ``claimed_before``."""
         unclaimed = or_(builds.c.claimed_at.is_(None), builds.c.claimed_at < claimed_before)
         return await self._list(builds.c.phase == Phase.QUEUED, unclaimed)
 
-    async def running(self) -> Sequence[Build]:
-        """Return builds whose run is known and has not been seen to end."""
-        return await self._list(builds.c.phase.in_(_RUNNING))
+    async def running(self, created_before: datetime | None = None) -> Sequence[Build]:
+        """Return builds whose run is known and has not been seen to end, the oldest first."""
+        running = builds.c.phase.in_(_RUNNING)
+        old = () if created_before is None else (builds.c.created_at < created_before,)
+        return await self._list(running, *old)
 
     async def unproposed(self) -> Sequence[Build]:
-        """Return finished builds whose kernel has not been proposed yet."""
+        """Return finished builds whose kernel has not been proposed yet, the oldest first."""
         return await self._list(builds.c.phase == Phase.DONE, builds.c.proposed.is_(False))
 
     async def kernels(self) -> set[Kernel]:
@@ -151,11 +218,26 @@ class Builds:
 
     async def _insert(self, build: Build) -> Build | None:
         """Store a build that reserves its target; return the build that holds it already."""
-        async with self._database.writing() as connection:
-            holder = await _one(connection, builds.c.reservation == build.target.key)
-            if holder is None:
-                await connection.execute(insert(builds).values(**_new_row(build)))
-        return holder
+        while True:
+            async with self._database.writing() as connection:
+                statement = upsert(connection.dialect.name, builds).values(**new_row(build))
+                unless_reserved = statement.on_conflict_do_nothing(index_elements=["reservation"])
+                if (await connection.execute(unless_reserved)).rowcount == 1:
+                    return None
+                holder = await _one(connection, builds.c.reservation == build.target.key)
+            # A holder that gave up between the two statements leaves the target free.
+            if holder is not None:
+                return holder
+
+    async def _bring_back(
+        self, build: Build, *conditions: ColumnElement[bool], **values: Any
+    ) -> bool:
+        """Change a failed build that may get its reservation back; False when that is taken."""
+        values |= _BACK_TO_LIFE
+        try:
+            return await self._change(build.id, (Phase.ERROR,), *conditions, **values)
+        except IntegrityError:
+            return False
 
     async def _change(
         self,
@@ -179,49 +261,13 @@ class Builds:
     async def _list(self, *conditions: ColumnElement[bool]) -> Sequence[Build]:
         statement = select(builds).where(*conditions).order_by(builds.c.created_at, builds.c.id)
         async with self._database.reading() as connection:
-            return [_build(row) for row in await connection.execute(statement)]
+            return [read_build(row) for row in await connection.execute(statement)]
 
 
 async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> Build | None:
     row = (await connection.execute(select(builds).where(condition))).one_or_none()
-    return None if row is None else _build(row)
+    return None if row is None else read_build(row)
 
 
-def _new_row(build: Build) -> dict[str, Any]:
-    driver, kernel = build.target.driver, build.target.kernel
-    return {
-        "id": build.id,
-        "reservation": build.target.key,
-        "driver": driver.name,
-        "driver_version": driver.version,
-        "distribution": kernel.distribution,
-        "distro_version": kernel.distro_version,
-        "architecture": kernel.architecture,
-        "kernel_release": kernel.release,
-        "phase": build.phase,
-        "created_at": build.created_at,
-        **(_package_columns(build.package) if build.package else {}),
-    }
-
-
-def _package_columns(package: Package) -> dict[str, Any]:
-    return {"package": package.name, "url": package.url, "sha256": package.sha256}
-
-
-def _build(row: Row[Any]) -> Build:
-    # Rows were validated on their way in; a later, stricter grammar must not make them unreadable.
-    kernel = Kernel(row.distribution, row.distro_version, row.architecture, row.kernel_release)
-    package = Package(row.package, row.url, row.sha256) if row.package else None
-    return Build(
-        id=row.id,
-        target=Target(Driver(row.driver, row.driver_version), kernel),
-        phase=Phase(row.phase),
-        created_at=row.created_at,
-        claimed_at=row.claimed_at,
-        claims=row.claims,
-        run_id=row.run_id,
-        run_url=row.run_url,
-        package=package,
-        error=row.error,
-        proposed=row.proposed,
-    )
+def _moment(now: datetime | None) -> datetime:
+    return now or datetime.now(UTC)

@@ -1,88 +1,158 @@
-"""The connection to the database: transactions and migrations."""
+"""The connection to the database: transactions, and one that can be used at all."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from kmodbot.bot.store import migrating
+from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, open_engines, open_sqlite_writer
+from kmodbot.bot.store.urls import is_postgresql, shown
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    # What was accepted must survive a power cut.
-    "PRAGMA synchronous = FULL",
-    "PRAGMA busy_timeout = 30000",
-)
+T = TypeVar("T")
+
+# What a database that cannot be reached, or that refuses, raises.
+UNUSABLE = (OSError, SQLAlchemyError, *POSTGRESQL_ERRORS)
+
+
+class StoreError(Exception):
+    """The store cannot be used; the message says why and what to do, and holds no password."""
 
 
 class Database:
-    """One database, with transactions that either only read or may write."""
+    """One database, SQLite or PostgreSQL, with transactions that only read or that may write.
+
+    ``url`` has the forms that ``DATABASE_URL`` may have.
+    """
 
     def __init__(self, url: str) -> None:
-        self._engine = create_async_engine(url)
-        self._writer = self._engine.execution_options(kmodbot_writes=True)
+        self.url = url
+        self.is_shared = is_postgresql(url)
+        self._engine, self._reader = open_engines(url)
         # One writer at a time in this process keeps writers from spinning on SQLite's own lock.
-        self._write_lock = asyncio.Lock()
-        event.listen(self._engine.sync_engine, "connect", _prepare_connection)
-        event.listen(self._engine.sync_engine, "begin", _begin)
+        self._turn: AbstractAsyncContextManager[Any] = (
+            nullcontext() if self.is_shared else asyncio.Lock()
+        )
+        self._writer = None if self.is_shared else _SQLiteWriter(url)
+
+    def __repr__(self) -> str:
+        return f"Database({shown(self.url)!r})"
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that sees one state of the database and changes nothing."""
-        async with self._engine.begin() as connection:
+        """Open a connection to read from; each statement sees one state of the database."""
+        async with self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that may write; it is committed when the block ends well."""
-        async with self._write_lock, self._writer.begin() as connection:
+        async with self._turn, self._engine.begin() as connection:
             yield connection
 
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Carry ``work`` out in one transaction.
+
+        It is the faster way for work that comes often: with SQLite all of it is done in one visit
+        to another thread instead of one for each statement.
+        """
+        if self._writer is None:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
+        async with self._turn:
+            return await self._writer.write(work)
+
+    async def prepare(self) -> None:
+        """Make sure that the database can be used.
+
+        An SQLite file belongs to one machine, so whoever opens it brings its schema up to date. A
+        PostgreSQL database has one owner and many users: its schema changes when the operator says
+        so, once, and not by whichever process of a rolling update comes first.
+
+        Raises:
+            StoreError: it cannot be reached, or its schema is older than this program.
+
+        """
+        if not self.is_shared:
+            await self.migrate()
+            return
+        with self._explaining():
+            async with self._engine.connect() as connection:
+                missing = await connection.run_sync(migrating.is_behind)
+        if missing:
+            raise StoreError(
+                f"the schema of {shown(self.url)} is older than this version: run kmodbot migrate"
+            )
+
     async def migrate(self) -> None:
-        """Bring the schema to the newest version; safe when several processes start at once."""
-        async with self.writing() as connection:
-            await connection.run_sync(_upgrade)
+        """Bring the schema to the newest version; safe when several processes start at once.
+
+        Raises:
+            StoreError: the database cannot be reached, or refuses.
+
+        """
+        with self._explaining():
+            async with self.writing() as connection:
+                await connection.run_sync(migrating.upgrade)
+
+    def explained(self, error: Exception) -> StoreError:
+        """Return what an operator is to be told of an error."""
+        # SQLAlchemy's own text quotes the statement and its values.
+        cause = getattr(error, "orig", None) or error
+        reason = str(cause) or type(cause).__name__
+        return StoreError(f"{shown(self.url)} cannot be used: {reason}")
 
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+        if self._writer is not None:
+            self._writer.close()
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except UNUSABLE as error:
+            raise self.explained(error) from None
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
-    """Return Alembic's configuration for the migrations of this package."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+class _SQLiteWriter:
+    """A thread with a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_sqlite_writer(url)
+        self._thread = ThreadPoolExecutor(1, "kmodbot-store")
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        self._engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
-    command.upgrade(alembic_config(connection), "head")
-
-
-def _prepare_connection(connection: Any, _record: object) -> None:
-    # The driver must not open transactions by itself, so that BEGIN below decides their kind.
-    # https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#pysqlite-serializable
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another one wrote in
-    # between, whatever the busy timeout says; taking the write lock at the start waits instead.
-    # https://www.sqlite.org/lang_transaction.html
-    writes = connection.get_execution_options().get("kmodbot_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an insertion that can say what happens on conflict, which is no standard SQL."""
+    if dialect == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

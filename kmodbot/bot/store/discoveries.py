@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import and_, select, update
 
+from kmodbot.bot.store.database import upsert
 from kmodbot.bot.store.tables import discoveries
 from kmodbot.kernels import Kernel
 
@@ -51,7 +52,8 @@ class Discoveries:
         new = [discovery for discovery in seen if discovery.kernel not in known]
         async with self._database.writing() as connection:
             for discovery in new:
-                await connection.execute(insert(discoveries).values(**_row(discovery)))
+                row = upsert(connection.dialect.name, discoveries).values(**_row(discovery))
+                await connection.execute(row.on_conflict_do_nothing())
             for discovery in seen:
                 if (before := known.get(discovery.kernel)) is not None:
                     statement = update(discoveries).where(_of(discovery.kernel))

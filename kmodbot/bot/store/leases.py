@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
+from kmodbot.bot.store.database import upsert
 from kmodbot.bot.store.tables import leases
 
 if TYPE_CHECKING:
@@ -23,16 +24,12 @@ class Leases:
     async def take(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take a lease that nobody holds; False while one is held, even by this holder."""
         async with self._database.writing() as connection:
-            of_name = leases.c.name == name
-            row = (await connection.execute(select(leases).where(of_name))).one_or_none()
-            if row is not None and row.expires_at > now:
-                return False
             values = {"holder": holder, "expires_at": until}
-            if row is None:
-                await connection.execute(insert(leases).values(name=name, **values))
-            else:
-                await connection.execute(update(leases).where(of_name).values(**values))
-        return True
+            statement = upsert(connection.dialect.name, leases).values(name=name, **values)
+            when_free = statement.on_conflict_do_update(
+                index_elements=["name"], set_=values, where=leases.c.expires_at <= now
+            )
+            return (await connection.execute(when_free)).rowcount == 1
 
     async def conclude(self, name: str, holder: str, until: datetime, result: str) -> None:
         """Record what the work brought, and that it is not due before ``until``."""

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    text,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC. SQLite forgets the zone, so it is put back on the way out."""
+    """A moment in UTC. SQLite forgets the zone, which PostgreSQL tells: it is UTC as well."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -42,6 +43,20 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the moment with its zone."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+# SQLite numbers rows by itself only where the key is called INTEGER.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+# Which deliveries still have work, and which went wrong too often: few among many, so each has an
+# index of its own. It is used by queries that say it in these words.
+WAITING = "state IN ('received', 'processing')"
+DEAD = "state = 'dead'"
+
+
+def _index_where(name: str, column: str, condition: str) -> Index:
+    where = text(condition)
+    return Index(name, column, sqlite_where=where, postgresql_where=where)
 
 
 metadata = MetaData(
@@ -75,7 +90,15 @@ builds = Table(
     Column("error", Text),
     # Whether the kernel is in kernels.json or in a pull request that adds it.
     Column("proposed", Boolean, nullable=False, server_default=false()),
+    # Who asked first; empty when that is not known.
+    Column("requested_by", String(255), nullable=False, server_default=""),
+    # GitHub counts the attempts of a run: a re-run keeps the id and has the next number.
+    Column("run_attempt", Integer, nullable=False, server_default="1"),
+    # When the build ended, well or not; and when it failed, unless it was brought back to life.
+    Column("finished_at", UtcDateTime),
+    Column("failed_at", UtcDateTime),
     Index("ix_builds_phase", "phase", "proposed"),
+    Index("ix_builds_kernel_release", "kernel_release", "phase"),
 )
 
 deliveries = Table(
@@ -87,9 +110,30 @@ deliveries = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("state", String(16), nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    # When it may be taken up; while a process works on it, when that process loses it.
+    Column("next_try_at", UtcDateTime, nullable=False),
+    # The process that works on it.
+    Column("leased_by", String(64)),
+    # How often the work on it went wrong, and how the last time.
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("error", Text),
-    Index("ix_deliveries_state", "state", "received_at"),
+    Index("ix_deliveries_received_at", "received_at"),
+    _index_where("ix_deliveries_waiting", "next_try_at", WAITING),
+    _index_where("ix_deliveries_dead", "received_at", DEAD),
+)
+
+# Append-only: who changed what, when, and what came of it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("caller", String(255), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(512), nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+    Index("ix_audit_at", "at"),
 )
 
 leases = Table(

@@ -60,7 +60,7 @@ def minimal(world: World) -> dict[str, Any]:
         "node_id": node_id("R", REPOSITORY_ID),
         "name": addresses.name,
         "full_name": addresses.full_name,
-        "private": False,
+        "private": world.private,
         "owner": user(world, world.owner),
         "html_url": addresses.html,
         "description": None,
@@ -107,7 +107,7 @@ def whole(world: World) -> dict[str, Any]:
         "is_template": False,
         "web_commit_signoff_required": False,
         "topics": [],
-        "visibility": "public",
+        "visibility": "private" if world.private else "public",
         "default_branch": "main",
     }
 

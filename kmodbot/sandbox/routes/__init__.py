@@ -11,6 +11,7 @@ from kmodbot.sandbox.routes import (
     contents,
     control,
     downloads,
+    file_writes,
     git_objects,
     git_refs,
     git_trees,
@@ -19,6 +20,7 @@ from kmodbot.sandbox.routes import (
     release_assets,
     releases,
     repository,
+    signed_assets,
 )
 
 if TYPE_CHECKING:
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
 def add_routes(application: web.Application) -> None:
     """Add every route to the application of a sandbox."""
     router = application.router
-    for module in (actions, apps, contents, git_objects, git_refs, git_trees, pulls, repository):
+    for module in (actions, apps, contents, file_writes, git_objects, git_refs, git_trees):
         module.add(router, API)
+    pulls.add(router, API)
+    repository.add(router, API)
     releases.add(router, API)
     release_assets.add(router, API)
     release_assets.add_upload(router, UPLOADS)
     downloads.add(router)
+    signed_assets.add(router)
     pages.add(router)
     control.add(router)

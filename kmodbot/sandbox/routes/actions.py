@@ -14,6 +14,7 @@ from kmodbot.sandbox.body import read_body
 from kmodbot.sandbox.errors import Refusal, invalid_request, not_found, unprocessable
 from kmodbot.sandbox.render import runs as render
 from kmodbot.sandbox.render import timestamp
+from kmodbot.sandbox.render.jobs import jobs as render_jobs
 from kmodbot.sandbox.routes.callers import account_of
 from kmodbot.sandbox.workflows import find_workflow
 from kmodbot.sandbox.world import World, world_of
@@ -36,7 +37,9 @@ def add(router: web.UrlDispatcher, root: str) -> None:
     router.add_get(f"{actions}/workflows/{{workflow}}/runs", list_workflow_runs)
     router.add_get(f"{actions}/runs", list_runs)
     router.add_get(f"{actions}/runs/{{id}}", get_run)
+    router.add_get(f"{actions}/runs/{{id}}/jobs", list_jobs)
     router.add_post(f"{actions}/runs/{{id}}/rerun", rerun)
+    router.add_post(f"{actions}/runs/{{id}}/cancel", cancel)
 
 
 @needs("actions", "write")
@@ -52,7 +55,9 @@ async def dispatch(request: web.Request) -> web.Response:
         raise unprocessable(f"No ref found for: {ref}")
     workflow = find_workflow(world.git, sha, name)
     inputs = workflow.complete(given)
-    details = body.flag("return_run_details")
+    if world.run_details == "refused" and "return_run_details" in body:
+        raise Refusal(400, '"return_run_details" is not a permitted key.')
+    details = body.flag("return_run_details") and world.run_details == "told"
     branch = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     run = world.queue.dispatch(workflow, branch, sha, inputs, account_of(request))
     if not details:
@@ -91,6 +96,25 @@ async def rerun(request: web.Request) -> web.Response:
         raise Refusal(403, "This workflow is already running")
     world_of(request).queue.rerun(run, account_of(request))
     return answer({}, 201)
+
+
+@needs("actions", "write")
+async def cancel(request: web.Request) -> web.Response:
+    """Stop a run that has not ended."""
+    run = _run(request)
+    if run.status == "completed":
+        raise Refusal(409, "Cannot cancel a workflow run that is completed.")
+    world_of(request).queue.cancel(run)
+    return answer({}, 202)
+
+
+@needs("actions")
+async def list_jobs(request: web.Request) -> web.Response:
+    """List the jobs of the latest attempt of a run."""
+    world, run = world_of(request), _run(request)
+    workflow = find_workflow(world.git, run.head_sha, run.path.rpartition("/")[2])
+    jobs = render_jobs(world, run, workflow)
+    return page(request, jobs, lambda job: job, wrap="jobs")
 
 
 def _check_size(inputs: dict[str, str]) -> None:

@@ -50,6 +50,11 @@ async def get_contents(request: web.Request) -> web.Response:
     return answer(_file(world, path, ref, found))
 
 
+def shown_file(world: World, path: str, ref: str, blob: pygit2.Object) -> dict[str, Any]:
+    """Return a file as it stands in a list, without its content."""
+    return _entry(world, path, ref, blob.peel(pygit2.Blob))
+
+
 def _file(world: World, path: str, ref: str, blob: pygit2.Blob) -> dict[str, Any]:
     inline = blob.size <= MOST_INLINE
     return _entry(world, path, ref, blob) | {

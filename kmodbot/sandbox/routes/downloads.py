@@ -23,7 +23,7 @@ def add(router: web.UrlDispatcher) -> None:
 async def download(request: web.Request) -> web.Response:
     """Send an asset of a published release."""
     world, asked = world_of(request), request.match_info
-    if is_ours(world, request):
+    if is_ours(world, request) and not world.private:
         for release, asset in world.assets():
             place = (release.tag_name, asset.name)
             public = asset.state == "uploaded" and not release.draft

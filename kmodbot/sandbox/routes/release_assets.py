@@ -19,6 +19,7 @@ from kmodbot.sandbox.records import Asset, Release
 from kmodbot.sandbox.render import releases as render
 from kmodbot.sandbox.routes.callers import account_of
 from kmodbot.sandbox.routes.releases import find_release, visible
+from kmodbot.sandbox.signatures import signed_url
 from kmodbot.sandbox.world import world_of
 
 # https://docs.github.com/repositories/releasing-projects-on-github/about-releases#storage-and-bandwidth-quotas
@@ -48,11 +49,17 @@ async def list_assets(request: web.Request) -> web.Response:
 
 @needs("contents")
 async def get_asset(request: web.Request) -> web.Response:
-    """Show an asset, or send its bytes to who accepts `application/octet-stream`."""
+    """Show an asset, or send its bytes to who accepts `application/octet-stream`.
+
+    Bytes of a private repository are fetched from a signed address; a client has to handle both.
+    """
+    world = world_of(request)
     release, asset = _find(request)
-    if request.headers.get("Accept") == OCTETS:
-        return send(asset)
-    return answer(render.asset(world_of(request), release, asset))
+    if request.headers.get("Accept") != OCTETS:
+        return answer(render.asset(world, release, asset))
+    if world.private:
+        raise web.HTTPFound(signed_url(world, asset))
+    return send(asset)
 
 
 @needs("contents", "write")

@@ -1,0 +1,1 @@
+"""Who may ask: API tokens, tokens of OpenID Connect issuers, and how much each caller may ask."""

@@ -1,0 +1,161 @@
+"""Tokens of OpenID Connect issuers: workload identities that need no secret of ours.
+
+Kubernetes service accounts: https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
+SPIFFE: https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cachetools import TLRUCache
+
+from kmodbot.bot.auth.caller import Caller, Role
+from kmodbot.bot.auth.keysets import KeySet
+
+if TYPE_CHECKING:
+    import aiohttp
+
+# Only signatures that a public key checks: who can check one must not be able to make one.
+# https://www.rfc-editor.org/rfc/rfc8725#section-3.1
+_ALGORITHMS = frozenset(
+    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+)
+_LEEWAY_SECONDS = 60
+_LONGEST_TOKEN = 16 * 1024
+_LONGEST_SUBJECT = 255
+_KNOWN = 4096
+# A token that was revoked at its issuer passes for so long.
+_SECONDS_REMEMBERED = 60.0
+_REQUIRED = ["exp", "aud", "sub"]
+
+
+class NotAccepted(Exception):
+    """A token proves nothing; the message says why, without a word of the token."""
+
+
+class NotAllowed(Exception):
+    """A token is genuine, but its subject is none of those that may ask."""
+
+
+@dataclass(frozen=True)
+class IssuerSettings:
+    """Whose tokens are accepted, and for whom. Patterns know ``*``, ``?`` and ``[...]``."""
+
+    issuers: tuple[str, ...] = ()
+    audiences: tuple[str, ...] = ()
+    keys_url: str | None = None
+    subjects: tuple[str, ...] = ("*",)
+    operators: tuple[str, ...] = ()
+
+
+class Issuers:
+    """Checks the tokens of the configured issuers."""
+
+    def __init__(self, session: aiohttp.ClientSession, settings: IssuerSettings) -> None:
+        self._settings = settings
+        self._keys = {
+            issuer: KeySet(session, issuer, settings.keys_url) for issuer in settings.issuers
+        }
+        self._known: TLRUCache[bytes, tuple[Caller, float]] = TLRUCache(
+            _KNOWN,
+            ttu=lambda _, known, now: min(known[1], now + _SECONDS_REMEMBERED),
+            timer=time.time,
+        )
+
+    async def caller(self, token: str) -> Caller:
+        """Return who holds a token.
+
+        Raises:
+            NotAccepted: it is not signed by an issuer of ours, for us, and for now.
+            NotAllowed: its subject may not ask.
+            IssuerUnavailable: the keys of its issuer cannot be read.
+
+        """
+        key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
+        known = self._known.get(key)
+        if known is None:
+            claims = await self._claims(token)
+            known = self._identify(claims), float(claims["exp"]) + _LEEWAY_SECONDS
+            self._known[key] = known
+        return known[0]
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        header, issuer = _unverified(token, self._settings.issuers)
+        keys = await self._keys[issuer].find(header.get("kid"))
+        if len(keys) != 1:
+            problem = "names no key of its issuer" if not keys else "must name its key (kid)"
+            raise NotAccepted(f"the token {problem}")
+        try:
+            return self._verified(token, keys[0], header["alg"])
+        except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
+            raise NotAccepted(f"the token is not accepted: {_reason(error)}") from None
+
+    def _verified(self, token: str, key: dict[str, Any], algorithm: str) -> dict[str, Any]:
+        if key.get("alg", algorithm) != algorithm:
+            raise jwt.InvalidKeyError
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            jwt.PyJWK(key, algorithm),
+            algorithms=[algorithm],
+            audience=self._settings.audiences,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": _REQUIRED, "enforce_minimum_key_length": True},
+        )
+        return claims
+
+    def _identify(self, claims: dict[str, Any]) -> Caller:
+        subject = claims["sub"]
+        if not subject or len(subject) > _LONGEST_SUBJECT or not subject.isprintable():
+            raise NotAccepted("the token's sub is empty, too long or not printable")
+        if any(fnmatchcase(subject, pattern) for pattern in self._settings.operators):
+            return Caller(subject, Role.OPERATOR)
+        if any(fnmatchcase(subject, pattern) for pattern in self._settings.subjects):
+            return Caller(subject)
+        raise NotAllowed(f"{subject} may not ask; see KMODBOT_OIDC_SUBJECTS")
+
+
+def is_jwt(token: str) -> bool:
+    """Tell whether a token has the form of a signed JSON Web Token."""
+    return token.startswith("eyJ") and token.count(".") == 2
+
+
+def _unverified(token: str, issuers: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Return a token's header and the issuer whose keys must prove the rest."""
+    if len(token) > _LONGEST_TOKEN:
+        raise NotAccepted(f"the token is longer than {_LONGEST_TOKEN} characters")
+    try:
+        whole = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise NotAccepted("the token is no JSON Web Token") from None
+    header, claims = whole["header"], whole["payload"]
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
+        raise NotAccepted(f"the token must be signed with one of {', '.join(sorted(_ALGORITHMS))}")
+    issuer = claims.get("iss")
+    # A JWT-SVID may leave its issuer out: the trust domain in its subject stands for it.
+    if issuer is None and len(issuers) == 1 and str(claims.get("sub")).startswith("spiffe://"):
+        return header, issuers[0]
+    if issuer not in issuers:
+        raise NotAccepted("the token is of an issuer that is not among KMODBOT_OIDC_ISSUERS")
+    return header, issuer
+
+
+_REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
+    (jwt.ExpiredSignatureError, "it has expired"),
+    (jwt.ImmatureSignatureError, "it is not valid yet; compare the clocks"),
+    (jwt.InvalidAudienceError, "its aud does not hold KMODBOT_OIDC_AUDIENCE"),
+    (jwt.InvalidSignatureError, "its signature does not match"),
+    (jwt.InvalidKeyError, "its key and its algorithm do not fit"),
+    (jwt.MissingRequiredClaimError, f"it must have {', '.join(_REQUIRED)}"),
+)
+
+
+def _reason(error: Exception) -> str:
+    reasons = (text for kind, text in _REASONS if isinstance(error, kind))
+    return next(reasons, "its header or a claim has a wrong form")

@@ -1,0 +1,78 @@
+"""Webhook deliveries as GitHub remembers them: which failed, and sending one again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dateutil.parser import isoparse
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kmodbot.bot.github.client import GitHubClient
+
+_PER_PAGE = 100
+# Enough for three busy days; the rest is looked at the next time.
+_PAGES = 20
+
+
+@dataclass(frozen=True)
+class HookDelivery:
+    """One attempt of GitHub to deliver an event. The ``guid`` is the event's: attempts share it."""
+
+    id: int
+    guid: str
+    event: str
+    action: str | None
+    delivered_at: datetime
+    is_ok: bool
+    is_redelivery: bool
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> HookDelivery:
+        """Read an item of the list.
+
+        An attempt that reached nobody has a status text but no code that tells, so only the text
+        counts.
+        """
+        return cls(
+            id=int(item["id"]),
+            guid=str(item["guid"]),
+            event=str(item["event"]),
+            action=item.get("action"),
+            delivered_at=isoparse(item["delivered_at"]),
+            is_ok=item.get("status") == "OK",
+            is_redelivery=bool(item.get("redelivery")),
+        )
+
+
+class HookDeliveries:
+    """The deliveries of the App's webhook."""
+
+    def __init__(self, client: GitHubClient) -> None:
+        self._client = client
+
+    async def since(self, moment: datetime) -> list[HookDelivery]:
+        """Return the attempts since a moment, newest first.
+
+        https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook
+        """
+        found: list[HookDelivery] = []
+        url: str | None = f"/app/hook/deliveries?per_page={_PER_PAGE}"
+        for _ in range(_PAGES):
+            if url is None:
+                break
+            items, url = await self._client.page_as_app(url)
+            page = [HookDelivery.from_json(item) for item in items]
+            found += [delivery for delivery in page if delivery.delivered_at >= moment]
+            if page and page[-1].delivered_at < moment:
+                break
+        return found
+
+    async def redeliver(self, delivery: HookDelivery) -> None:
+        """Have GitHub deliver an event once more.
+
+        https://docs.github.com/en/rest/apps/webhooks#redeliver-a-delivery-for-an-app-webhook
+        """
+        await self._client.post_as_app(f"/app/hook/deliveries/{delivery.id}/attempts")

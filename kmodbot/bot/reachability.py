@@ -1,0 +1,72 @@
+"""Is GitHub there? The calls that are made anyway tell; without any, one is made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from kmodbot.bot.github.errors import GitHubError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from kmodbot.bot.metrics import GitHubMetrics
+
+_SERVER_ERROR = 500
+# A single error is no outage.
+_SECONDS_UNTIL_AN_OUTAGE = 60.0
+# An answer this old says nothing any more; a failure is looked at again sooner.
+_SECONDS_ANSWERS_HOLD = 600.0
+_SECONDS_BETWEEN_CHECKS = 60.0
+
+
+class Reachability:
+    """Is told of every call to GitHub, and knows from them whether GitHub answers."""
+
+    def __init__(self, metrics: GitHubMetrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._answered_at: float | None = None
+        self._failing_since: float | None = None
+        self._failure = ""
+        self._checked_at: float | None = None
+
+    def called(self, kind: str, status: int, seconds: float, remaining: int | None) -> None:
+        """Take note of a call; ``status`` is 0 without an answer."""
+        self._metrics.called(kind, status, seconds, remaining)
+        now = self._clock()
+        if 0 < status < _SERVER_ERROR:
+            self._answered_at, self._failing_since = now, None
+            return
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        self._failure = f"it answered {status}" if status else "it did not answer"
+
+    def parked(self, until: datetime | None) -> None:
+        """Take note that nothing is asked until then."""
+        self._metrics.parked(until)
+
+    def problem(self) -> str | None:
+        """Say since when GitHub is away; None while it is there, or may be."""
+        if self._failing_since is None:
+            return None
+        away = self._clock() - self._failing_since
+        if self._answered_at is not None and away < _SECONDS_UNTIL_AN_OUTAGE:
+            return None
+        return f"no good answer for {away:.0f} s: {self._failure}"
+
+    async def check(self, call: Callable[[], Awaitable[object]], patience: float) -> None:
+        """Make one cheap call where nothing is known, at most one a minute."""
+        now = self._clock()
+        last = self._answered_at
+        known = self._failing_since is None and last is not None
+        if known and last is not None and now - last < _SECONDS_ANSWERS_HOLD:
+            return
+        if self._checked_at is not None and now - self._checked_at < _SECONDS_BETWEEN_CHECKS:
+            return
+        self._checked_at = now
+        with contextlib.suppress(GitHubError, TimeoutError):
+            async with asyncio.timeout(patience):
+                await call()

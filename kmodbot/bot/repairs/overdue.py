@@ -1,0 +1,70 @@
+"""Builds of which nothing has been heard for too long: the list of runs says how they are."""
+
+from __future__ import annotations
+
+import time
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kmodbot.bot.attempts import attempt
+from kmodbot.bot.logs import bind
+
+if TYPE_CHECKING:
+    from kmodbot.bot.build import Build
+    from kmodbot.bot.completion import Completion
+    from kmodbot.bot.github.runs import Runs, WorkflowRun
+    from kmodbot.bot.settings import Settings
+    from kmodbot.bot.store.builds import Builds
+
+# How far GitHub's clock may be from ours.
+CLOCK_SKEW = timedelta(minutes=5)
+# Runs that are in no list, because they are too many or were deleted, are asked for one by one.
+_MOST_ASKED = 20
+
+
+class Overdue:
+    """Compares all overdue builds with GitHub in one listed call for every hundred runs."""
+
+    def __init__(
+        self, settings: Settings, builds: Builds, runs: Runs, completion: Completion
+    ) -> None:
+        self._settings = settings
+        self._builds = builds
+        self._runs = runs
+        self._completion = completion
+
+    async def look(self) -> None:
+        """Bring every overdue build up to date.
+
+        Raises:
+            GitHubUnavailable: the list cannot be read now.
+
+        """
+        now = datetime.now(UTC)
+        patience = timedelta(seconds=self._settings.overdue_seconds)
+        overdue = await self._builds.running(created_before=now - patience)
+        wanted = {build.run_id: build for build in overdue if build.run_id is not None}
+        if not wanted:
+            return
+        oldest = min(build.created_at for build in wanted.values())
+        asked_at = time.monotonic()
+        async with aclosing(self._runs.listed(oldest - CLOCK_SKEW, now + CLOCK_SKEW)) as listed:
+            async for run in listed:
+                build = wanted.pop(run.id, None)
+                if build is not None:
+                    with bind(build=build.id, run=run.id):
+                        await attempt(f"build {build.id}", self._compare, run, asked_at)
+                if not wanted:
+                    break
+        for build in list(wanted.values())[:_MOST_ASKED]:
+            with bind(build=build.id, run=build.run_id):
+                await attempt(f"build {build.id}", self._ask, build)
+
+    async def _compare(self, run: WorkflowRun, asked_at: float) -> None:
+        # The builds of one release share one look at what it holds.
+        await self._completion.compare(run, since=asked_at)
+
+    async def _ask(self, build: Build) -> None:
+        if build.run_id is not None:
+            await self._completion.look_at(build.run_id)

@@ -1,0 +1,90 @@
+"""Bots as real processes that start fast, because they are forked from one that has them loaded.
+
+Run as a script: every line of the standard input is a JSON object with the ``environment`` of a
+bot, and with ``commits``, after how many of them it kills itself (0 for never). ``started PID`` and
+``ended PID`` are printed for each. When the input ends, so do they.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from kmodbot.bot.__main__ import serve
+from kmodbot.bot.store.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def main() -> None:
+    """Fork a bot for each line until the input ends."""
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    alive: set[int] = set()
+    while True:
+        ready, _, _ = select.select([sys.stdin.fileno(), ended], [], [])
+        if ended in ready:
+            os.read(ended, 4096)
+        for pid in [pid for pid in alive if os.waitpid(pid, os.WNOHANG) != (0, 0)]:
+            alive.discard(pid)
+            tell(f"ended {pid}")
+        if sys.stdin.fileno() in ready:
+            line = sys.stdin.readline()
+            if not line:
+                break
+            alive.add(fork(json.loads(line)))
+    for pid in alive:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def fork(order: dict[str, object]) -> int:
+    """Start a bot and return its process id."""
+    pid = os.fork()
+    if pid:
+        tell(f"started {pid}")
+        return pid
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    commits, environment = order["commits"], order["environment"]
+    assert isinstance(commits, int)
+    assert isinstance(environment, dict)
+    if commits:
+        die_after(commits)
+    os._exit(serve(environment))
+
+
+def tell(what: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
+def die_after(commits: int) -> None:
+    """Let this process die as soon as that many transactions are committed."""
+    writing, left = Database.writing, commits
+
+    @asynccontextmanager
+    async def counted(self: Database) -> AsyncIterator[AsyncConnection]:
+        nonlocal left
+        async with writing(self) as connection:
+            yield connection
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Database.writing = counted  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main()

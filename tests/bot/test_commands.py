@@ -1,0 +1,171 @@
+"""The commands of an operator that work on the store, and how ``serve`` refuses a database."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kmodbot.bot.commands import deliveries, migrate
+from kmodbot.bot.store.database import Database
+from kmodbot.bot.store.deliveries import Deliveries, Delivery, DeliveryState
+from tests.bot.conftest import on_both_stores
+from tests.bot.postgresql import PASSWORD
+
+if TYPE_CHECKING:
+    from kmodbot.sandbox import Sandbox
+    from tests.bot.postgresql import Server
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+
+def kmodbot_deliveries(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    deliveries.add_arguments(parser)
+    return deliveries.run(parser.parse_args(words))
+
+
+@pytest.fixture
+def one_dead_of_two(database_url: str) -> None:
+    async def store() -> None:
+        database = Database(database_url)
+        await database.prepare()
+        rows = Deliveries(database)
+        arrived = [Delivery(guid, "workflow_run", b"{}") for guid in ("guid-1", "guid-2")]
+        await rows.receive_all(arrived, NOW)
+        await rows.lease("me", NOW, NOW + timedelta(seconds=30), 10)
+        await rows.stumbled("guid-1", "me", "KeyError: \x1b[31mboom\n", None)
+        await database.close()
+
+    asyncio.run(store())
+
+
+def state_of(database_url: str, guid: str) -> DeliveryState:
+    async def read() -> DeliveryState:
+        database = Database(database_url)
+        found = await Deliveries(database).states([guid])
+        await database.close()
+        return found[guid]
+
+    return asyncio.run(read())
+
+
+@on_both_stores
+@pytest.mark.usefixtures("one_dead_of_two")
+class TestDeliveries:
+    def test_the_dead_are_listed_for_people(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert kmodbot_deliveries("list", "--state", "dead") == 0
+
+        titles, row = capsys.readouterr().out.splitlines()
+        assert titles.split()[:2] == ["guid", "event"]
+        assert row.split()[:4] == ["guid-1", "workflow_run", "dead", "1"]
+        assert row.endswith(r"KeyError: \x1b[31mboom\n")
+
+    def test_they_are_listed_for_programs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert kmodbot_deliveries("list", "--json", "--limit", "10") == 0
+
+        listed = json.loads(capsys.readouterr().out)
+        assert [(each["guid"], each["state"]) for each in listed] == [
+            ("guid-1", "dead"),
+            ("guid-2", "processing"),
+        ]
+        assert listed[0]["received_at"] == "2026-11-23T12:00:00+00:00"
+
+    def test_a_dead_one_is_taken_up_again(self, database_url: str) -> None:
+        assert kmodbot_deliveries("retry", "guid-1") == 0
+        assert state_of(database_url, "guid-1") is DeliveryState.RECEIVED
+
+    def test_all_dead_ones_are_taken_up_again(self, database_url: str) -> None:
+        assert kmodbot_deliveries("retry", "--all") == 0
+        assert state_of(database_url, "guid-1") is DeliveryState.RECEIVED
+        assert state_of(database_url, "guid-2") is DeliveryState.PROCESSING
+
+    @pytest.mark.parametrize("guid", ["guid-2", "absent"])
+    def test_what_is_not_dead_is_left_alone(
+        self, guid: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert kmodbot_deliveries("retry", guid) == 1
+        assert guid in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["list", "--limit", "0"], ["list", "--state", "lost"], ["retry"], []]
+)
+def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        kmodbot_deliveries(*words)
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err
+
+
+@on_both_stores
+def test_migrating_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    assert migrate.run(argparse.Namespace()) == 0
+
+    said = capsys.readouterr().out
+    assert "has the schema of this version" in said
+    assert PASSWORD not in said
+
+
+@pytest.mark.parametrize("url", ["mysql://root:hunter2@db/x", "sqlite:///", "postgresql://db"])
+def test_a_database_of_another_kind_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    assert migrate.run(argparse.Namespace()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("kmodbot: DATABASE_URL: expected")
+    assert "hunter2" not in said
+
+
+class TestServe:
+    @pytest.fixture
+    def store(self) -> str:
+        return "postgresql"
+
+    async def serve(self, github: Sandbox, url: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "kmodbot.cli", "serve"),
+            env={
+                **github.environment(),
+                "KMODBOT_DRIVER": "hello",
+                "PORT": "0",
+                "DATABASE_URL": url,
+            },
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said = (await process.communicate())[1].decode()
+        assert PASSWORD not in said
+        assert "Traceback" not in said
+        return process.returncode, said.splitlines()[-1]
+
+    async def test_it_says_which_database_it_cannot_reach(
+        self, github: Sandbox, database_url: str
+    ) -> None:
+        status, said = await self.serve(github, database_url.replace("/test_", "/gone_"))
+
+        assert status == 2
+        assert said.startswith("kmodbot: DATABASE_URL: postgresql://127.0.0.1:")
+        assert "does not exist" in said
+
+    async def test_it_names_the_command_when_the_schema_is_too_old(
+        self, github: Sandbox, postgresql: Server
+    ) -> None:
+        name = postgresql.create()
+        status, said = await self.serve(github, postgresql.url(name))
+        postgresql.drop(name)
+
+        assert status == 2
+        assert said.endswith("run kmodbot migrate")

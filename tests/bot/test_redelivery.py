@@ -1,0 +1,162 @@
+"""Deliveries that failed are sent again: once, the oldest first, and only those that matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kmodbot.bot import keys
+from kmodbot.bot.github.hooks import HookDelivery
+from kmodbot.bot.repairs import redelivery
+from kmodbot.bot.repairs.redelivery import failures
+from kmodbot.bot.store.deliveries import Delivery
+from kmodbot.sandbox import Fault
+from tests.bot.conftest import eventually, running_bot
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kmodbot.bot.settings import Settings
+    from kmodbot.sandbox import Sandbox
+    from tests.bot.conftest import Bot
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+DOWN = "http://127.0.0.1:9/webhooks/github"
+
+
+def tried(number: int, guid: str = "one", **changes: object) -> HookDelivery:
+    moment = NOW + timedelta(seconds=number)
+    base = HookDelivery(number, guid, "workflow_run", "completed", moment, False, False)
+    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+def test_the_oldest_failure_comes_first() -> None:
+    newest_first = [tried(3, "three"), tried(2, "two"), tried(1, "one")]
+
+    assert [each.guid for each in failures(newest_first)] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        [tried(1, is_ok=True)],
+        [tried(2, is_ok=True, is_redelivery=True), tried(1)],
+        [tried(2, is_redelivery=True), tried(1)],
+        [tried(1, event="release", action="published")],
+        [tried(1, action="in_progress")],
+        [tried(1, event="push", action=None)],
+    ],
+    ids=["delivered", "redelivered", "in vain", "unread", "outdated", "made up for"],
+)
+def test_what_need_not_be_sent_again_is_not(attempts: list[HookDelivery]) -> None:
+    assert failures(attempts) == []
+
+
+@pytest.fixture
+async def bot_that_was_away(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]:
+    """Run a bot whose last run ended, and whose list changed, while it was not reachable."""
+    patient = dataclasses.replace(settings, overdue_seconds=3600, redeliver_seconds=1e-6)
+    async with running_bot(patient, github) as bot:
+        github.webhook_url = DOWN
+        await bot.ask()
+        await github.settled()
+        assert {delivery.status_code for delivery in github.deliveries} == {502}
+        github.webhook_url = str(bot.client.make_url("/webhooks/github"))
+        yield bot
+
+
+async def test_what_happened_while_the_bot_was_away_is_made_up_for(
+    bot_that_was_away: Bot, github: Sandbox
+) -> None:
+    await bot_that_was_away.reconcile()
+    await bot_that_was_away.settled()
+
+    assert len(github.pulls) == 1
+    again = [delivery for delivery in github.deliveries if delivery.redelivery]
+    assert [(each.event, each.action) for each in again] == [("workflow_run", "completed")]
+    assert again[0].status_code == 202
+
+
+async def test_what_was_sent_again_is_not_sent_a_third_time(
+    bot_that_was_away: Bot, github: Sandbox
+) -> None:
+    for _ in range(3):
+        await bot_that_was_away.reconcile()
+        await bot_that_was_away.settled()
+
+    assert bot_that_was_away.calls("POST", "/attempts") == 1
+
+
+async def test_what_the_store_has_already_is_not_asked_for(
+    bot_that_was_away: Bot, github: Sandbox
+) -> None:
+    # GitHub gave up waiting for the answer, but the delivery had arrived.
+    (completed,) = (each for each in github.deliveries if each.action == "completed")
+    body = json.dumps(completed.payload).encode()
+    deliveries = bot_that_was_away.app[keys.DELIVERIES]
+    await deliveries.receive(Delivery(completed.guid, "workflow_run", body), datetime.now(UTC))
+
+    await bot_that_was_away.reconcile()
+
+    assert bot_that_was_away.calls("POST", "/attempts") == 0
+
+
+async def test_a_flood_is_taken_in_portions(
+    bot_that_was_away: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redelivery, "_MOST_AT_ONCE", 2)
+    github.webhook_url = DOWN
+    for version in ("v0.2.0", "v0.3.0", "v0.4.0", "v0.5.0"):
+        await bot_that_was_away.ask(driver_version=version)
+    await github.settled()
+    github.webhook_url = str(bot_that_was_away.client.make_url("/webhooks/github"))
+
+    portions = []
+    for _ in range(4):
+        before = bot_that_was_away.calls("POST", "/attempts")
+        await bot_that_was_away.reconcile()
+        await bot_that_was_away.settled()
+        portions.append(bot_that_was_away.calls("POST", "/attempts") - before)
+
+    assert portions == [2, 2, 1, 0]
+
+
+async def test_one_that_github_has_forgotten_does_not_keep_the_others_from_coming(
+    bot_that_was_away: Bot, github: Sandbox
+) -> None:
+    github.webhook_url = DOWN
+    await bot_that_was_away.ask(driver_version="v0.2.0")
+    await github.settled()
+    github.webhook_url = str(bot_that_was_away.client.make_url("/webhooks/github"))
+    github.faults.add(Fault(method="POST", path="/attempts$", kind="status", status=404))
+
+    await bot_that_was_away.reconcile()
+    await bot_that_was_away.settled()
+
+    assert bot_that_was_away.calls("POST", "/attempts") == 2
+    assert len([each for each in github.deliveries if each.redelivery]) == 1
+
+
+async def test_a_list_of_several_pages_is_read_to_its_end(
+    bot_that_was_away: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kmodbot.bot.github.hooks._PER_PAGE", 1)
+
+    await bot_that_was_away.reconcile()
+
+    assert bot_that_was_away.calls("GET", "/app/hook/deliveries") > 3
+    await eventually(lambda: len(github.pulls) == 1)
+
+
+async def test_one_of_several_processes_asks_in_each_interval(
+    settings: Settings, github: Sandbox
+) -> None:
+    async with running_bot(settings, github) as one, running_bot(settings, github) as two:
+        await one.reconcile()
+        await two.reconcile()
+
+    assert one.calls("GET", "/app/hook/deliveries") == 1
