@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from kmodbot.pipeline.ccache import find_ccache
 from kmodbot.pipeline.checks import check_module, collect_modules, strip_module, surroundings
-from kmodbot.pipeline.commands import CommandFailed, capture, find_program
+from kmodbot.pipeline.commands import capture, require_program
 from kmodbot.pipeline.compile import Job, compile_modules, copy_sources
 from kmodbot.pipeline.compiler import choose_compiler, machine
+from kmodbot.pipeline.disk import disk_errors, require_room
 from kmodbot.pipeline.driver_file import read_driver_file
-from kmodbot.pipeline.errors import BadInput
+from kmodbot.pipeline.errors import BadInput, BuildError
 from kmodbot.pipeline.headers import fetch_headers
 from kmodbot.pipeline.package import Contents, make_package
 from kmodbot.pipeline.signing import find_signer
+from kmodbot.pipeline.tools import require_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,26 +49,31 @@ def build(
     """
     driver_file = read_driver_file(source)
     driver = request.driver(driver_file.name)
-    epoch = source_epoch(source)
+    epoch = source_epoch(source, log)
     kernel = request.kernel
     log.line(
         f"build {request.build_id}: {driver.name} {driver.version} for {kernel.distribution} "
         f"{kernel.distro_version} {kernel.architecture} {kernel.release}"
     )
+    require_tools(kernel, driver_file)
     with tempfile.TemporaryDirectory(prefix="kmodbot-") as directory:
         work = _usable(Path(directory).resolve())
         run = _Run(request, driver_file, work, cache, epoch, log)
-        made = run.make_modules(source, signing)
-        with log.phase("package"):
-            contents = Contents(driver, kernel, driver_file, made.modules, epoch)
-            package = make_package(contents, work / "package", output)
-            _report(package, made, log)
+        places = {"TMPDIR": work.parent, "--cache": cache, "--output": output}
+        require_room(places)
+        with disk_errors(places):
+            made = run.make_modules(source, signing)
+            with log.phase("package"):
+                contents = Contents(driver, kernel, driver_file, made.modules, epoch)
+                package = make_package(contents, work / "package", output)
+                _report(package, made, log)
     return package
 
 
-def source_epoch(source: Path, environment: Mapping[str, str] = os.environ) -> int:
+def source_epoch(source: Path, log: Log, environment: Mapping[str, str] = os.environ) -> int:
     """Return the time to give to every file of the package, in seconds since 1970.
 
+    That of the last commit; where it cannot be read, which is noted, it is 0.
     https://reproducible-builds.org/specs/source-date-epoch/
     """
     given = environment.get("SOURCE_DATE_EPOCH")
@@ -74,20 +81,23 @@ def source_epoch(source: Path, environment: Mapping[str, str] = os.environ) -> i
         if not re.fullmatch("[0-9]{1,11}", given):
             raise BadInput(f"SOURCE_DATE_EPOCH: expected seconds since 1970, got {given[:40]!a}")
         return int(given)
-    return _commit_time(source)
+    try:
+        return _commit_time(source)
+    except (BuildError, OSError, ValueError) as error:
+        said = str(getattr(error, "output", error)).strip().partition("\n")[0]
+        log.note(f"time of the last commit not known, so files are from 1970: {said}")
+        return 0
 
 
 def _commit_time(source: Path) -> int:
-    git = find_program("git")
-    if git is None:
-        return 0
-    # A checkout made by another user, as in a job's container, would be refused otherwise.
-    trust = "safe.directory=*"
-    try:
-        words = ["-C", str(source), "-c", trust, "log", "-1", "--no-show-signature", "--format=%ct"]
-        return int(capture([git, *words]) or 0)
-    except CommandFailed:
-        return 0
+    git = require_program("git", "apt-get or dnf install git")
+    with tempfile.TemporaryDirectory(prefix="kmodbot-git-") as directory:
+        # A checkout made by another user, as in a job's container, would be refused otherwise.
+        # Before 2.38 git heeds this in files only. https://git-scm.com/docs/git-config (safe)
+        settings = Path(directory, "config")
+        settings.write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
+        words = ["-C", str(source), "log", "-1", "--no-show-signature", "--format=%ct"]
+        return int(capture([git, *words], environment={"GIT_CONFIG_GLOBAL": str(settings)}))
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class _Run:
         return Job(
             request=self.request,
             driver_file=self.driver_file,
-            sources=copy_sources(source, self.work),
+            sources=copy_sources(source, self.work, self.log),
             headers=headers,
             compiler=compiler,
             cache=find_ccache(self.cache, self.work),

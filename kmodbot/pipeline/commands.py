@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,12 +14,14 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.errors import BuildError
+from kmodbot.pipeline.errors import BuildError, Unequipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+# The words of tar, cpio, gcc and nfpm, then those of apt.
+_DISK_FULL = re.compile(r"no space left on device|you don't have enough free space", re.IGNORECASE)
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", *_PROXIES, *(name.upper() for name in _PROXIES))
 
 
@@ -26,6 +31,15 @@ class CommandFailed(BuildError):
     def __init__(self, command: Sequence[str], status: int, output: str) -> None:
         self.output = output
         super().__init__(f"{command[0]} ended with status {status}:\n{output.rstrip()}")
+
+
+def _failure(command: Sequence[str], status: int, output: str) -> CommandFailed | OSError:
+    """Return the error to raise: a full disk is no fault of the program or what it was given."""
+    full = [line.strip() for line in output.splitlines() if _DISK_FULL.search(line)]
+    if full:
+        # One line for each file that could not be written says no more than the first.
+        return OSError(errno.ENOSPC, f"{command[0]} ended with status {status}: {full[0]}")
+    return CommandFailed(command, status, output)
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -40,10 +54,10 @@ def find_program(name: str) -> str | None:
 
 
 def require_program(name: str, package: str) -> str:
-    """Return the path of `name`; raises BuildError naming the package that has it."""
+    """Return the path of `name`; raises Unequipped naming the package that has it."""
     found = find_program(name)
     if found is None:
-        raise BuildError(f"the program {name} is missing; install it with: {package}")
+        raise Unequipped(f"the program {name} is missing; install it with: {package}")
     return found
 
 
@@ -54,24 +68,30 @@ def capture(
     environment: Mapping[str, str] | None = None,
     given: str = "",
     with_errors: bool = False,
+    seconds: float = math.inf,
 ) -> str:
     """Run `command`, which reads `given`, and return its standard output; raises CommandFailed.
 
-    With `with_errors` what it wrote to its standard error comes first.
+    It is stopped, and has failed, after `seconds`. With `with_errors` what it wrote to its standard
+    error comes first. Raises OSError when the program met a full disk, as the functions below do.
     """
-    # S603: every command is a list whose words were validated; no shell ever sees them.
-    done = subprocess.run(  # noqa: S603
-        list(command),
-        cwd=cwd,
-        env=clean_environment(environment),
-        input=given,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    try:
+        # S603: every command is a list whose words were validated; no shell ever sees them.
+        done = subprocess.run(  # noqa: S603
+            list(command),
+            cwd=cwd,
+            env=clean_environment(environment),
+            input=given,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=None if math.isinf(seconds) else seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandFailed(command, -1, f"not done within {seconds:.0f} s") from None
     if done.returncode:
-        raise CommandFailed(command, done.returncode, done.stderr + done.stdout)
+        raise _failure(command, done.returncode, done.stderr + done.stdout)
     return done.stderr + done.stdout if with_errors else done.stdout
 
 
@@ -105,7 +125,7 @@ def stream(
             process.terminate()
             raise
     if process.returncode:
-        raise CommandFailed(command, process.returncode, "\n".join(last))
+        raise _failure(command, process.returncode, "\n".join(last))
 
 
 def pipe(first: Sequence[str], second: Sequence[str], *, cwd: Path) -> None:
@@ -133,7 +153,7 @@ def pipe(first: Sequence[str], second: Sequence[str], *, cwd: Path) -> None:
             )
         said.seek(0)
         if consumer.returncode:
-            raise CommandFailed(second, consumer.returncode, consumer.stderr + consumer.stdout)
+            raise _failure(second, consumer.returncode, consumer.stderr + consumer.stdout)
         if producer.returncode:
             output = said.read().decode("utf-8", "replace")
-            raise CommandFailed(first, producer.returncode, output)
+            raise _failure(first, producer.returncode, output)

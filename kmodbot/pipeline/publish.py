@@ -11,6 +11,7 @@ import hashlib
 import random
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -200,12 +201,13 @@ def _described(asset: Mapping[str, Any], tag: str, content: bytes) -> Published:
 
 def _expected_name(name: str, request: Request) -> str:
     """Return the name a package of this build has for the driver that `name` begins with."""
-    marker = f"-{request.kernel.distribution}-{request.kernel.release}_"
-    try:
-        driver = Driver.parse(name.partition(marker)[0], request.driver_version)
-    except InvalidInput:
-        driver = Driver("driver", request.driver_version)
-    return asset_name(package_name(driver, request.kernel))
+    kernel = request.kernel
+    # The second one finds the driver in the name of a package for another kernel.
+    for marker in (f"-{kernel.distribution}-{kernel.release}_", f"-{kernel.distribution}-"):
+        with suppress(InvalidInput):
+            driver = Driver.parse(name.partition(marker)[0], request.driver_version)
+            return asset_name(package_name(driver, kernel))
+    return asset_name(package_name(Driver("NAME", request.driver_version), kernel))
 
 
 def _next_wait(error: Transient, number: int) -> float:

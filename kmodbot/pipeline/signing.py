@@ -53,8 +53,15 @@ def take_signing_key(environment: MutableMapping[str, str] = os.environ) -> Sign
     certificate = next((text for kind, text in own + blocks if kind == "CERTIFICATE"), "")
     if not (blocks or own):
         return None
+    if not blocks:
+        raise BadInput(f"{KEY}: is not set, but {CERTIFICATE} is; signing needs the key")
     if not key:
         raise BadInput(f"{KEY}: expected a private key as PEM text (-----BEGIN PRIVATE KEY-----)")
+    if own and not any(kind == "CERTIFICATE" for kind, _ in own):
+        raise BadInput(
+            f"{CERTIFICATE}: expected a certificate as PEM text (-----BEGIN CERTIFICATE-----); "
+            "openssl x509 -inform DER -in cert.der makes it from one in DER"
+        )
     if not certificate:
         raise BadInput(
             f"{CERTIFICATE}: is not set, and {KEY} holds no certificate either; "
@@ -133,6 +140,7 @@ def find_signer(key: SigningKey | None, headers: HeaderTree, log: Log) -> Signer
     """
     hash_name = headers.config.get("CONFIG_MODULE_SIG_HASH")
     if key is None:
+        log.note(f"signature: none, because {KEY} is not set")
         return None
     if not hash_name:
         log.note("signature: left out, because the kernel checks none (CONFIG_MODULE_SIG)")

@@ -19,11 +19,12 @@ CHECK = """\
 Checks the environment variables that describe a build, and does nothing else. The workflow's first
 job runs it, so that nothing is pulled or built for what nobody could have meant.
 """
-BUILD = """\
-Fetches the kernel's headers, compiles the driver that driver.yml in DRIVER_CHECKOUT describes,
-checks the modules, and writes the package into DIR. Packages of several kernels go into a folder
-that is named like their release.
-
+NAME = """\
+Prints the driver's name as driver.yml in DRIVER_CHECKOUT has it. Nothing else of the source has to
+be there.
+"""
+# What KMODBOT_ENV may set is what stands here.
+SETTINGS = """\
 mirrors (environment; addresses, or paths of keys; docs/pipeline.md has the defaults):
   KMODBOT_DEBIAN_MIRROR, KMODBOT_DEBIAN_SECURITY_MIRROR, KMODBOT_DEBIAN_SNAPSHOT_MIRROR,
   KMODBOT_DEBIAN_KEYRING
@@ -39,6 +40,16 @@ mirrors (environment; addresses, or paths of keys; docs/pipeline.md has the defa
 downloads (environment):
   KMODBOT_DOWNLOAD_WINDOW   seconds in which a server has to send 30 kB (default: 30)
   KMODBOT_DOWNLOAD_TRIES    how often a file is tried (default: 4)
+  KMODBOT_HEADERS_SECONDS   seconds after which nothing more is asked for headers (default: 900)
+"""
+BUILD = f"""\
+Fetches the kernel's headers, compiles the driver that driver.yml in DRIVER_CHECKOUT describes,
+checks the modules, and writes the package into DIR. Packages of several kernels go into a folder
+that is named like their release.
+
+{SETTINGS}all of these at once (environment):
+  KMODBOT_ENV   lines NAME=value, as a workflow has them from the repository's variable of this
+                name; what is set by itself counts before it
 signing (environment; without a key the modules are not signed):
   KMODBOT_SIGNING_KEY    private key in PEM, with the certificate or without
   KMODBOT_SIGNING_CERT   certificate in PEM

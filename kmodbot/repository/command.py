@@ -6,35 +6,50 @@ somebody edited are named and left alone.
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .content import DRIVER_FILE, WORKFLOWS, first_files, kept_files
+from .check import driver_file_problem
+from .content import BUILDER, DRIVER_FILE, IMAGES, IMAGES_WORKFLOW, WORKFLOWS, content_for
 from .errors import RepositoryError
+from .git import tags, work_tree
 from .manifest import read_manifest
 from .plan import WRITES, make_plan
+from .versions import next_version
 from .write import write
 
 if TYPE_CHECKING:
-    import argparse
-
     from .plan import Plan
 
 _EXIT_EDITED, _EXIT_REFUSED = 1, 2
 
-_NEXT = (
-    "Commit and push: git add .github driver.yml && git commit -m 'Build with kmodbot' && git push",
-    "Build the images, once by hand, from then on weekly: gh workflow run base-images.yml",
-    "Tag a version of the driver and push the tag, such as v0.1.0",
+_COMMIT = (
+    "Commit and push: git add .github driver.yml && git commit -m 'Build with kmodbot' && git push"
+)
+_IMAGES = (
+    "Build the images, once by hand, from then on weekly: gh workflow run base-images.yml (one "
+    "repository of an owner does this for all; in the others run kmodbot init --no-images)"
+)
+_NO_IMAGES = (
+    "Where the images are private, let this repository read them: on each image's page, Package "
+    "settings, Manage Actions access"
+)
+_DELETE = f"Delete what builds the images: git rm -r {IMAGES_WORKFLOW} {IMAGES}"
+_TAG = (
+    "Tag a version and push the tag: git tag {0} && git push origin {0} (a tag has to contain "
+    "driver.yml, so those from before it cannot be built)"
+)
+_THEN = (
     "Try a build: gh workflow run driver-build.yml, with the kernel of one of your nodes",
     "For nightly builds, put the App's KMODBOT_APP_ID and KMODBOT_APP_PRIVATE_KEY into an "
     'environment "kmodbot" of the repository',
+    "For signed modules, put KMODBOT_SIGNING_KEY and KMODBOT_SIGNING_CERT into an environment "
+    '"kmodbot-signing"',
 )
-_CHECK = f"Check {DRIVER_FILE}: it was guessed from the build files, or has to be filled in"
+_CHECK = "Check {}: {}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="replace edited files too; driver.yml, kernels.json and Dockerfile.DISTRIBUTION are "
         "never replaced",
     )
+    parser.add_argument(
+        "--images",
+        action=argparse.BooleanOptionalAction,
+        help="build the images in this repository, which only one of an owner can; remembered "
+        "(default: as the last time, at first yes)",
+    )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
 
 
@@ -63,9 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Set the repository up; return 0, 1 when edited files were left alone, 2 when refused."""
     try:
         root = work_tree(arguments.directory)
-        plan = make_plan(
-            root, kept_files(), first_files(root), read_manifest(root), force=arguments.force
-        )
+        recorded = read_manifest(root)
+        images = recorded.images if arguments.images is None else arguments.images
+        plan = make_plan(root, content_for(root, images=images), recorded, force=arguments.force)
         if not arguments.dry_run:
             write(plan)
     except RepositoryError as error:
@@ -76,30 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(_text(plan, dry_run=arguments.dry_run)))  # noqa: T201  # the answer
     edited = plan.paths("edited")
+    if DRIVER_FILE in plan.paths("yours") and (problem := _problem(plan)):
+        print(f"kmodbot init: builds will fail: {problem}", file=sys.stderr)  # noqa: T201
     if edited:
         print(_complaint(edited), file=sys.stderr)  # noqa: T201  # the answer
     return _EXIT_EDITED if edited else 0
-
-
-def work_tree(directory: Path) -> Path:
-    """Return the root of the git work tree that `directory` is in; raises RepositoryError."""
-    if not directory.is_dir():
-        raise RepositoryError(f"{directory} is not a directory")
-    command = ["git", "-C", str(directory), "rev-parse", "--show-toplevel"]
-    environment = {key: value for key, value in os.environ.items() if key[:4] != "GIT_"}
-    try:
-        done = subprocess.run(  # noqa: S603  # a list, and nothing in it is an option
-            command, capture_output=True, text=True, check=False, env=environment
-        )
-    except FileNotFoundError:
-        raise RepositoryError("git is not installed, and this is for git repositories") from None
-    if done.returncode or not done.stdout.strip():
-        said = done.stderr.strip().splitlines()
-        raise RepositoryError(
-            f"{directory.resolve()} is not in a git work tree; name the driver's repository, or "
-            f"make one there with git init (git says: {said[0] if said else 'nothing'})"
-        )
-    return Path(done.stdout.rstrip("\n"))
 
 
 def _text(plan: Plan, *, dry_run: bool) -> list[str]:
@@ -107,7 +109,7 @@ def _text(plan: Plan, *, dry_run: bool) -> list[str]:
     lines += [
         f"  {step.action:9}  {step.file.path}" for step in plan.steps if step.action in WRITES
     ]
-    lines.append(f"  {len(plan.paths('same', 'yours'))} files are as they should be or yours")
+    lines.append(f"  up to date or yours, so left alone: {len(plan.paths('same', 'yours'))}")
     if steps := _next(plan):
         lines += ["", "Next:"]
         lines += [f"  {number}. {text}" for number, text in enumerate(steps, 1)]
@@ -126,11 +128,22 @@ def _document(plan: Plan, *, dry_run: bool) -> dict[str, object]:
 def _next(plan: Plan) -> list[str]:
     """Return what a person does now: everything at first, later only what renewed files ask for."""
     created = plan.paths("create")
-    if DRIVER_FILE in created:
-        return [_CHECK, *_NEXT]
-    if f"{WORKFLOWS}/driver-build.yml" in created:
-        return list(_NEXT)
-    return [_NEXT[0]] if plan.paths(*WRITES) else []
+    steps = [_CHECK.format(DRIVER_FILE, plan.guessed)] if DRIVER_FILE in created else []
+    if not plan.manifest.images and (plan.root / IMAGES_WORKFLOW).exists():
+        steps.append(_DELETE)
+    if plan.paths(*WRITES) or steps:
+        steps.append(_COMMIT)
+    new = f"{WORKFLOWS}/driver-build.yml" in created or DRIVER_FILE in created
+    if IMAGES_WORKFLOW in created or (new and plan.manifest.images):
+        steps.append(_IMAGES)
+    elif new:
+        steps.append(_NO_IMAGES)
+    return [*steps, _TAG.format(next_version(tags(plan.root))), *_THEN] if new else steps
+
+
+def _problem(plan: Plan) -> str:
+    builders = (step.file.content for step in plan.steps if step.file.path == BUILDER)
+    return driver_file_problem(plan.root, next(builders))
 
 
 def _complaint(edited: list[str]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from .content import File
 from .errors import RepositoryError
-from .manifest import digest, manifest
+from .manifest import MANIFEST, Manifest, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from .content import File
+    from .content import Content
 
 #: create: it is not there. update: it is as an earlier kmodbot wrote it. overwrite: it was edited,
 #: which was overruled. edited: it is left as it is. same, yours: there is nothing to do.
@@ -30,41 +31,48 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps, and the manifest to be written after them."""
+    """All steps, that of the manifest last; what it says; and what driver.yml was guessed from."""
 
     root: Path
     steps: tuple[Step, ...]
-    manifest: bytes
+    manifest: Manifest
+    guessed: str
 
     def paths(self, *actions: Action) -> list[str]:
         """Return the paths with one of these actions."""
         return _paths(self.steps, *actions)
 
 
-def make_plan(
-    root: Path,
-    kept: Sequence[File],
-    first: Sequence[File],
-    recorded: Mapping[str, str],
-    *,
-    force: bool,
-) -> Plan:
+def make_plan(root: Path, wanted: Content, recorded: Manifest, *, force: bool) -> Plan:
     """Compare the repository at `root` with what it should hold.
 
-    `kept` are replaced while nobody edits them, `first` are written only where they are missing;
-    `recorded` are the digests of the files kmodbot wrote last.
+    `recorded` is what kmodbot wrote last; with `force` edited files are replaced, too.
 
     Raises:
         RepositoryError: something that is no file is where a file has to be.
 
     """
-    steps = [Step(file, _kept(root, file, recorded.get(file.path), force=force)) for file in kept]
-    steps += [Step(file, "yours" if _read(root, file) is not None else "create") for file in first]
+    last = recorded.digests
+    steps = [
+        Step(file, _kept(root, file, last.get(file.path), force=force)) for file in wanted.kept
+    ]
+    steps += [
+        Step(file, "yours" if _read(root, file) is not None else "create") for file in wanted.first
+    ]
     # The digest of an edited file stays: when the edit is taken back, the file is renewed again.
-    digests = {file.path: digest(file.content) for file in kept} | {
-        path: recorded.get(path, "") for path in _paths(steps, "edited")
+    digests = {file.path: digest(file.content) for file in wanted.kept} | {
+        path: last.get(path, "") for path in _paths(steps, "edited")
     }
-    return Plan(root, tuple(steps), manifest(digests))
+    manifest = Manifest(digests, wanted.images)
+    return Plan(root, (*steps, _manifest(root, manifest)), manifest, wanted.guessed)
+
+
+def _manifest(root: Path, manifest: Manifest) -> Step:
+    file = File(MANIFEST, manifest.content)
+    present = _read(root, file)
+    if present is None:
+        return Step(file, "create")
+    return Step(file, "same" if present == file.content else "update")
 
 
 def _paths(steps: Iterable[Step], *actions: Action) -> list[str]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RepositoryError
-from .manifest import MANIFEST
 from .plan import WRITES
 
 if TYPE_CHECKING:
@@ -18,15 +17,12 @@ if TYPE_CHECKING:
 def write(plan: Plan) -> None:
     """Write what the plan says; raises RepositoryError naming the file that cannot be written.
 
-    The manifest comes last: a run that ends early is finished by the next one.
+    The manifest is the last step: a run that ends early is finished by the next one.
     """
     for step in plan.steps:
         if step.action in WRITES:
             mode = 0o755 if step.file.executable else 0o644
             _replace(plan.root / step.file.path, step.file.content, mode)
-    target = plan.root / MANIFEST
-    if not target.exists() or target.read_bytes() != plan.manifest:
-        _replace(target, plan.manifest, 0o644)
 
 
 def _replace(target: Path, content: bytes, mode: int) -> None:

@@ -150,6 +150,37 @@ def test_the_plan_is_the_table(runner: Runner, only: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "prefix", ["", "ghcr.io/acme/hello", "ghcr.io/Acme/hello-driver", "ghcr.io/acme/a/b.c"]
+)
+def test_images_go_below_the_owners_place(runner: Runner, prefix: str) -> None:
+    done = runner.run("Check where the images go", KMODBOT_IMAGE_PREFIX=prefix)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "ghcr.io/acme",
+        "ghcr.io/ACME",
+        "ghcr.io/acme/",
+        "ghcr.io/acme/hello/",
+        "ghcr.io/other/hello",
+        "docker.io/acme/hello",
+        "ghcr.io/acme/hello:1",
+        "ghcr.io/acme/$(id)",
+    ],
+)
+def test_a_prefix_that_would_replace_the_bases_stops_before_anything_is_built(
+    runner: Runner, prefix: str
+) -> None:
+    done = runner.run("Check where the images go", KMODBOT_IMAGE_PREFIX=prefix)
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error::The variable KMODBOT_IMAGE_PREFIX ")
+    assert "such as ghcr.io/acme/hello-driver;" in done.stdout
+    assert "Check where the images go" in str(WORKFLOW["jobs"]["plan"])
+
+
 def test_the_token_reaches_docker_on_its_standard_input_only(runner: Runner) -> None:
     done = runner.run("Log in to the registry", TOKEN="secret", GITHUB_ACTOR="octocat")
     assert done.returncode == 0

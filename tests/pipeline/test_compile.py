@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from kmodbot.pipeline.compile import (
 )
 from kmodbot.pipeline.compiler import Compiler
 from kmodbot.pipeline.driver_file import DriverFile
-from kmodbot.pipeline.errors import BadInput
+from kmodbot.pipeline.errors import BadInput, BuildError
 
 from .conftest import build_request, put_program, written
 from .test_headers import make_tree
@@ -86,12 +88,28 @@ def test_the_cross_prefix_is_given_only_when_crossing(headers: HeaderTree, tmp_p
     assert "CROSS_COMPILE=aarch64-linux-gnu-" in cross
 
 
-def test_the_checkout_is_copied_without_its_history(tmp_path: Path) -> None:
+def test_the_checkout_is_copied_without_its_history(tmp_path: Path, log: Log) -> None:
     checkout = tmp_path / "checkout"
     (checkout / ".git").mkdir(parents=True)
     (checkout / "hello.c").write_text("int x;")
-    sources = copy_sources(checkout, tmp_path / "work")
+    sources = copy_sources(checkout, tmp_path / "work", log)
     assert [path.name for path in sources.copy.iterdir()] == ["hello.c"]
+    assert log.notes == []
+
+
+def test_what_an_earlier_build_left_in_the_checkout_is_not_copied(tmp_path: Path, log: Log) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / "sub/x.ko").mkdir(parents=True)
+    left = ["Module.symvers", "hello.ko", "sub/modules.order", "sub/hello.mod", "sub/hello.mod.c"]
+    kept = ["core.o", "core.o_shipped", "hello.c", "sub/.hello.o.cmd", "sub/x.ko/file"]
+    for name in (*left, *kept):
+        (checkout / name).touch()
+    copy = copy_sources(checkout, tmp_path / "work", log).copy
+    found = (path for path in copy.rglob("*") if path.is_file())
+    assert sorted(str(path.relative_to(copy)) for path in found) == kept
+    (note,) = log.notes
+    assert note.startswith("left out, because the build makes them itself: ")
+    assert sorted(note.partition(": ")[2].split(", ")) == sorted(left)
 
 
 def test_programs_get_neither_tokens_nor_settings_of_the_caller(
@@ -127,19 +145,70 @@ def test_a_build_that_is_interrupted_stops_its_compilers(tmp_path: Path) -> None
     assert marker.exists()
 
 
-def test_the_time_of_the_files_is_the_last_commit_s(tmp_path: Path) -> None:
-    assert source_epoch(tmp_path, {}) == 0
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=n@localhost"]
+def test_the_time_of_the_files_is_the_last_commit_s(tmp_path: Path, log: Log) -> None:
+    make_commit(tmp_path)
+    assert source_epoch(tmp_path, log, {}) == 1700000000
+    assert source_epoch(tmp_path, log, {"SOURCE_DATE_EPOCH": "5"}) == 5
+    assert log.notes == []
+
+
+def test_the_commit_of_another_user_s_checkout_is_read_by_an_old_git(
+    tmp_path: Path, log: Log, programs: Path
+) -> None:
+    git = shutil.which("git", path=os.defpath)
+    checkout = tmp_path / "checkout"
+    make_commit(checkout, git or "")
+    # Before 2.38 git took no permission from its command line or from other variables.
+    script = (
+        "#!/bin/sh\nexport GIT_TEST_ASSUME_DIFFERENT_OWNER=1\nunset GIT_CONFIG_COUNT\n"
+        '[ "$3" != -c ] || { place=$2; shift 4; set -- -C "$place" "$@"; }\n'
+        f'exec {git} "$@"\n'
+    )
+    (programs / "git").write_text(script)
+    (programs / "git").chmod(0o755)
+    assert source_epoch(checkout, log, {}) == 1700000000
+    assert log.notes == []
+
+
+def test_a_time_of_the_files_that_is_not_known_is_noted(tmp_path: Path, log: Log) -> None:
+    assert source_epoch(tmp_path, log, {}) == 0
+    (note,) = log.notes
+    assert note.startswith("time of the last commit not known, so files are from 1970: fatal: not")
+
+
+def test_without_git_the_time_of_the_files_is_not_known(
+    tmp_path: Path, log: Log, programs: Path
+) -> None:
+    assert source_epoch(tmp_path, log, {}) == 0
+    assert "the program git is missing" in log.notes[0]
+
+
+def make_commit(checkout: Path, program: str = "git") -> None:
+    """Make a repository whose last commit is of the second 1700000000."""
+    checkout.mkdir(exist_ok=True)
+    git = [program, "-C", str(checkout), "-c", "user.name=n", "-c", "user.email=n@localhost"]
     capture([*git, "init", "-q"])
     date = {"GIT_COMMITTER_DATE": "1700000000 +0000", "GIT_AUTHOR_DATE": "1600000000 +0000"}
     capture([*git, "commit", "-q", "--allow-empty", "-m", "first"], environment=date)
-    assert source_epoch(tmp_path, {}) == 1700000000
-    assert source_epoch(tmp_path, {"SOURCE_DATE_EPOCH": "5"}) == 5
 
 
-def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_time_that_is_none_is_refused(tmp_path: Path, log: Log) -> None:
     with pytest.raises(BadInput, match=r"^SOURCE_DATE_EPOCH: expected seconds"):
-        source_epoch(tmp_path, {"SOURCE_DATE_EPOCH": "yesterday"})
+        source_epoch(tmp_path, log, {"SOURCE_DATE_EPOCH": "yesterday"})
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_the_build_prints_is_no_command_for_actions(
+    headers: HeaderTree, programs: Path, log: Log, tmp_path: Path, own: bool
+) -> None:
+    put_program(programs, "make", "::add-mask::e")
+    log.on_actions = True
+    (tmp_path / "source/driver").mkdir(parents=True)
+    compile_modules(job(headers, tmp_path, **({"build": ("make",)} if own else {})), log)
+    lines = written(log).splitlines()
+    place = lines.index("    ::add-mask::e")
+    token = lines[place - 1].removeprefix("::stop-commands::")
+    assert lines[place + 1] == f"::{token}::"
 
 
 def test_make_is_told_the_kernel_the_compiler_and_a_fixed_time(
@@ -199,6 +268,31 @@ def test_a_makefile_of_the_driver_s_own_hands_the_settings_on(
     assert f"-ffile-prefix-map={tmp_path}/source=.. " in maps[0]
 
 
+def test_a_makefile_that_looks_at_the_running_kernel_is_told_of_the_right_headers(
+    headers: HeaderTree, log: Log, tmp_path: Path
+) -> None:
+    directory = tmp_path / "source" / "driver"
+    directory.mkdir(parents=True)
+    running = "KDIR ?= /lib/modules/0.0.0-nowhere/build\n"
+    (directory / "Makefile").write_text(
+        running + "all:\n\t$(MAKE) -C $(KDIR) M=$(CURDIR) modules\n"
+    )
+    with pytest.raises(BuildError, match=r'build: \[make, "KDIR=\$\(KERNEL_DIR\)"\]') as caught:
+        compile_modules(job(headers, tmp_path, build=("make",)), log)
+    assert "/lib/modules/0.0.0-nowhere/build: No such file" in str(caught.value)
+
+
+def test_another_missing_file_is_left_to_makes_own_words(
+    headers: HeaderTree, log: Log, tmp_path: Path
+) -> None:
+    directory = tmp_path / "source" / "driver"
+    directory.mkdir(parents=True)
+    (directory / "Makefile").write_text("all:\n\t$(MAKE) -C /nowhere/build modules\n")
+    with pytest.raises(CommandFailed, match="No such file") as caught:
+        compile_modules(job(headers, tmp_path, build=("make",)), log)
+    assert "KERNEL_DIR" not in str(caught.value)
+
+
 @pytest.mark.parametrize("word", ["no-such-program", "./missing.sh", "./data"])
 def test_a_build_command_that_is_no_program_is_named(
     headers: HeaderTree, log: Log, tmp_path: Path, word: str
@@ -221,3 +315,8 @@ def test_the_settings_survive_spaces_on_their_way_to_make(
         environment={"MAKEFLAGS": environment["MAKEFLAGS"]},
     )
     assert said.strip() == environment["KCFLAGS"]
+
+
+def test_a_program_that_does_not_end_is_stopped() -> None:
+    with pytest.raises(CommandFailed, match="not done within 0 s"):
+        capture(["sleep", "60"], seconds=0.2)

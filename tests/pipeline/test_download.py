@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.pipeline.errors import BadInput, HeadersNotFound
-from kmodbot.pipeline.headers.download import Absent, Downloader, Unreachable, host_lock
+from kmodbot.pipeline.headers.deadline import deadline
+from kmodbot.pipeline.headers.download import Absent, Downloader, Unreachable
+from kmodbot.pipeline.headers.locks import host_lock
 from kmodbot.pipeline.phases import Log
 
 from .conftest import written
@@ -357,6 +359,24 @@ def test_processes_that_want_one_file_download_it_once(server: FileServer, tmp_p
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
     assert server.asked() == ["file"]
+
+
+def test_nothing_is_asked_when_the_time_for_headers_is_over(
+    server: FileServer, downloader: Downloader
+) -> None:
+    late = pytest.raises(HeadersNotFound, match=r"/file: not asked, because the 1e-06 s for")
+    with deadline({"KMODBOT_HEADERS_SECONDS": "0.000001"}), late:
+        downloader.fetch(server.url("file"))
+    assert server.asked() == []
+
+
+def test_no_try_is_begun_that_would_come_after_the_time_for_headers(
+    server: FileServer, downloader: Downloader, waits: list[float]
+) -> None:
+    server.fail("file", status(503, Retry_After="31"))
+    with deadline({"KMODBOT_HEADERS_SECONDS": "30"}), pytest.raises(Unreachable, match=r"503 \("):
+        downloader.fetch(server.url("file"))
+    assert (server.asked(), waits) == (["file"], [])
 
 
 def test_the_lock_of_a_host_keeps_others_out(server: FileServer, tmp_path: Path) -> None:

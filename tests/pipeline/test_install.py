@@ -47,12 +47,12 @@ class Manager:
     def install(self, chroot: Chroot, package: Path) -> str:
         """Install or upgrade, with every dependency checked."""
         if self.kind == "deb":
-            return self._run("dpkg", f"--root={chroot.root}", "--install", str(package))
+            return self.run("dpkg", f"--root={chroot.root}", "--install", str(package))
         return self._rpm(chroot, "--upgrade", str(package))
 
     def remove(self, chroot: Chroot) -> str:
         if self.kind == "deb":
-            return self._run("dpkg", f"--root={chroot.root}", "--purge", self.name)
+            return self.run("dpkg", f"--root={chroot.root}", "--purge", self.name)
         return self._rpm(chroot, "--erase", self.name)
 
     def versions(self, chroot: Chroot) -> str:
@@ -73,9 +73,10 @@ class Manager:
             self._rpm(chroot, "--initdb")
 
     def _rpm(self, chroot: Chroot, *words: str) -> str:
-        return self._run("rpm", f"--root={chroot.root}", *words)
+        return self.run("rpm", f"--root={chroot.root}", *words)
 
-    def _run(self, *words: str) -> str:
+    def run(self, *words: str) -> str:
+        """Run a command with nothing of this test's environment; returns what it prints."""
         path = "/usr/sbin:/usr/bin:/sbin:/bin"
         done = subprocess.run(
             words, env={"PATH": path, "LC_ALL": "C"}, check=False, capture_output=True, text=True
@@ -131,6 +132,19 @@ def test_an_installed_module_is_known_to_modprobe(
     path = f"/lib/modules/{chroot.release}/{manager.directory}/hello.ko"
     assert chroot.modprobe("hello") == f"insmod {path}"
     assert (chroot.root / path[1:]).stat().st_mode & 0o7777 == 0o644
+
+
+def test_scripts_outside_of_the_system_look_inside_it(module: Path, tmp_path: Path) -> None:
+    deb = MANAGERS[0]
+    # The space: quoting counts in every command of the scripts.
+    chroot = make_chroot(tmp_path / "a system", deb.kernel.release)
+    deb.prepare(chroot)
+    (chroot.root / "bin/sh").unlink()
+    words = ["dpkg", f"--root={chroot.root}", "--force-script-chrootless"]
+    deb.run(*words, "--install", str(packed(deb, tmp_path, module, "v0.1.0")))
+    assert chroot.index() == ["updates/hello.ko"]
+    deb.run(*words, "--purge", deb.name)
+    assert chroot.index() == []
 
 
 def test_a_removal_leaves_nothing(

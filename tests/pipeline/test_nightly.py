@@ -62,12 +62,29 @@ def test_the_jobs_that_compile_can_write_nothing() -> None:
 def test_only_the_step_that_builds_gets_the_key_for_signing() -> None:
     holders = {one["name"] for one in steps("nightly-build") if "secrets." in str(one)}
     assert holders == {"Build the packages"}
-    assert load("nightly-build")["jobs"]["build"]["environment"] == "kmodbot"
+    jobs = load("nightly-build")["jobs"]
+    assert [name for name, job in jobs.items() if "environment" in job] == ["build"]
+    # Another one than the App's, whose key the jobs that compile could take otherwise.
+    assert jobs["build"]["environment"] == "kmodbot-signing"
 
 
-def test_a_missing_attestation_does_not_hold_the_packages_back() -> None:
+def test_what_is_kept_and_set_is_the_same_as_in_a_single_build() -> None:
+    text = (WORKFLOWS / "driver-build.yml").read_text(encoding="utf-8")
+    single = yaml.safe_load(text)["jobs"]["build"]["steps"]
+    nightly = load("nightly-build")["jobs"]["build"]["steps"]
+    paths = [one["with"]["path"] for one in (*single, *nightly) if "cache@" in str(one)]
+    assert len(paths) == 2
+    assert paths[0] == paths[1]
+    assert step("nightly-build", "Build the packages")["env"]["KMODBOT_ENV"] == (
+        "${{ vars.KMODBOT_ENV }}"
+    )
+
+
+def test_a_missing_attestation_is_no_failure_on_private_repositories_only() -> None:
     (attest,) = (one for one in steps("nightly") if "attest-build" in one.get("uses", ""))
-    assert attest["continue-on-error"] is True
+    # The event of a schedule has no repository.
+    assert "github.event" not in f"{attest['if']}{attest['continue-on-error']}"
+    assert attest["continue-on-error"] == "${{ github.repository_visibility != 'public' }}"
 
 
 def test_only_the_publishing_job_has_the_app() -> None:
@@ -133,11 +150,16 @@ def test_the_jobs_use_what_the_matrix_holds(tmp_path: Path) -> None:
     assert used == set(job)
 
 
-def generate(directory: Path, *entries: dict[str, str], **inputs: str) -> Any:
+def generate(
+    directory: Path, *entries: dict[str, str], driver: str = "hello", **inputs: str
+) -> Any:
     """Run the step that makes the matrix, as GitHub does, in a checkout without a repository."""
     (directory / ".github/kmodbot").mkdir(parents=True, exist_ok=True)
-    (directory / ".github/kmodbot/kmodbot-matrix.pyz").write_bytes(program("kmodbot-matrix"))
-    (directory / "driver.yml").write_text("name: hello\nmodules: [hello]\n", encoding="utf-8")
+    for name in ("kmodbot-matrix", "driver-builder"):
+        (directory / f".github/kmodbot/{name}.pyz").write_bytes(program(name))
+    # The checkout is sparse: what the driver is made of is not there.
+    text = f"name: {driver}\ndirectory: src\nmodules: [hello]\n"
+    (directory / "driver.yml").write_text(text, encoding="utf-8")
     listed = [
         {"target": "debian", "kernelrelease": release, "distroversion": "12"} for release in KERNELS
     ]
@@ -179,6 +201,19 @@ def test_the_step_takes_known_bad_kernels_and_the_previous_night_along(tmp_path:
     assert generate(tmp_path)["chunks"] == []
     assert NO_PREVIOUS not in (tmp_path / "summary").read_text()
     assert (tmp_path / "outputs").read_text() == "chunks=[]\n"
+
+
+@pytest.mark.parametrize("driver", ['"hello"', "'hello'", "hello  # the driver"])
+def test_the_name_may_be_written_in_every_way_yaml_knows(tmp_path: Path, driver: str) -> None:
+    assert generate(tmp_path, driver=driver)["driver"] == "hello"
+
+
+def test_a_wrong_name_stops_the_night_and_is_shown(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        generate(tmp_path, driver="Hello World")
+    assert "driver.yml: name: expected small letters" in capfd.readouterr().err
 
 
 def test_every_distribution_is_built(tmp_path: Path) -> None:

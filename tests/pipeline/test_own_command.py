@@ -52,6 +52,19 @@ def test_a_makefile_of_the_drivers_own_makes_the_same_package_as_kbuild(
     assert made == expected
 
 
+def test_a_disk_that_fills_up_is_named_with_the_places_that_need_room(
+    source: Path, tmp_path: Path, cache: Path, request_: Request, log: Log
+) -> None:
+    with (source / "driver.yml").open("a") as file:
+        file.write("build: [cp, driver.yml, /dev/full]\n")
+    places = rf" in {cache} \(--cache\), \d+ MB in {tmp_path}/out \(--output\)"
+    expected = (
+        rf"^cp ended with .* No space left on device\nFree are \d+ MB in .* \(TMPDIR\), .*{places}"
+    )
+    with pytest.raises(BuildError, match=expected):
+        build(request_, source, tmp_path / "out", cache, log)
+
+
 def test_a_symbol_nothing_provides_is_an_error_even_when_the_makefile_only_warns(
     source: Path, tmp_path: Path, cache: Path, request_: Request, log: Log
 ) -> None:

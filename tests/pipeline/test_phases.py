@@ -36,6 +36,35 @@ def test_phases_are_folded_on_actions_only(log: Log, tmp_path: Path) -> None:
     assert written(actions) == "::group::compile\nCC hello.o\n::endgroup::\n"
 
 
+def test_what_a_build_prints_is_no_command_for_actions(log: Log, tmp_path: Path) -> None:
+    actions = on_actions(tmp_path / "summary.md")
+    for each in (log, actions):
+        with each.foreign():
+            each.raw("::error::forged")
+        with pytest.raises(ValueError, match="broken"), each.foreign():
+            raise ValueError("broken")
+        each.raw("::endgroup::")
+    assert written(log) == "::error::forged\n::endgroup::\n"
+    lines = written(actions).splitlines()
+    first, second = (line.removeprefix("::stop-commands::") for line in (lines[0], lines[3]))
+    assert len(first) == 32
+    assert first != second
+    assert lines == [
+        f"::stop-commands::{first}",
+        "::error::forged",
+        f"::{first}::",
+        f"::stop-commands::{second}",
+        f"::{second}::",
+        "::endgroup::",
+    ]
+
+
+def test_no_line_of_the_log_carries_a_command_within(tmp_path: Path) -> None:
+    log = on_actions(tmp_path / "summary.md")
+    log.line("version 1\n::add-mask::a\r::error::b ##[error]c")
+    assert written(log) == "[   0.0s] version 1 ::add-mask::a ::error::b # #[error]c\n"
+
+
 def test_a_failed_phase_is_closed_and_counted(tmp_path: Path) -> None:
     log = on_actions(tmp_path / "summary.md")
     with pytest.raises(ValueError, match="broken"), log.phase("compile"):
@@ -65,6 +94,24 @@ def test_the_summary_tells_what_was_made(tmp_path: Path) -> None:
     lines = (tmp_path / "summary.md").read_text().splitlines()
     assert "| package | sha256 | headers | compiler |" in lines
     assert "| hello.deb | ab12 | Debian suites | gcc-12 |" in lines
+
+
+def test_the_log_ends_with_what_was_made_and_what_a_person_should_know(log: Log) -> None:
+    with log.phase("headers"):
+        log.note("BTF: included")
+    log.result(package="hello.deb", sha256="ab12", headers="Debian suites", compiler="gcc-12")
+    log.finish("driver-builder build")
+    assert written(log).splitlines()[1:] == [
+        "[   0.0s] phase            seconds",
+        "          headers             0.00",
+        "[   0.0s] result",
+        "          package          hello.deb",
+        "          sha256           ab12",
+        "          headers          Debian suites",
+        "          compiler         gcc-12",
+        "[   0.0s] notes",
+        "          BTF: included",
+    ]
 
 
 def test_notes_tell_which_of_several_kernels_they_are_about(log: Log) -> None:

@@ -275,7 +275,8 @@ def test_the_one_package_of_the_build_is_found(package: Path) -> None:
     [
         ([], "found none"),
         ([NAME, "another.deb"], "expected one package"),
-        (["hello-debian-6.1.0-38-amd64_v0.1.0_amd64.deb"], "is not of this build"),
+        (["hello-debian-6.1.0-38-amd64_v0.1.0_amd64.deb"], "is not of this build, expected hello-"),
+        (["something.deb"], "is not of this build, expected NAME-debian-"),
         ([NAME.replace("v0.1.0", "v0.2.0")], "is not of this build"),
         ([NAME.replace("hello", "Hello World")], "is not of this build"),
     ],

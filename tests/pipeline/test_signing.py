@@ -110,8 +110,21 @@ def test_a_key_without_certificate_is_refused(pair: Pair) -> None:
 
 
 def test_a_certificate_without_key_is_refused(pair: Pair) -> None:
-    with pytest.raises(BadInput, match=r"^KMODBOT_SIGNING_KEY: expected a private key"):
+    with pytest.raises(BadInput, match=r"^KMODBOT_SIGNING_KEY: is not set, but KMODBOT_SIGNING_CE"):
         take_signing_key({CERTIFICATE: pair.certificate})
+
+
+@pytest.mark.parametrize(
+    "with_key", [pytest.param(True, id="beside"), pytest.param(False, id="no")]
+)
+def test_a_certificate_that_is_not_pem_is_refused(pair: Pair, with_key: bool) -> None:
+    # Read by a shell, DER is what is left of it without its zero bytes.
+    der = x509.load_pem_x509_certificate(pair.certificate.encode()).public_bytes(Encoding.DER)
+    text = der.replace(b"\0", b"").decode(errors="surrogateescape")
+    for each in (text, pair.key):
+        key = pair.key + (pair.certificate if with_key else "")
+        with pytest.raises(BadInput, match=r"^KMODBOT_SIGNING_CERT: expected a certificate as PEM"):
+            take_signing_key({KEY: key, CERTIFICATE: each})
 
 
 def test_text_that_is_no_key_is_refused_and_not_repeated(pair: Pair) -> None:
@@ -161,6 +174,12 @@ def test_a_key_whose_signatures_differ_each_time_is_refused(tmp_path: Path) -> N
     curve = make_pair(tmp_path, "-pkeyopt", "ec_paramgen_curve:prime256v1", kind="ec")
     with pytest.raises(BadInput, match=r"^KMODBOT_SIGNING_KEY: is not an RSA key"):
         take_signing_key({KEY: curve.key, CERTIFICATE: curve.certificate})
+
+
+def test_a_build_without_a_key_says_that_it_is_unsigned(tmp_path: Path, log: Log) -> None:
+    headers = make_tree(tmp_path / "headers", 'CONFIG_MODULE_SIG_HASH="sha512"\n')
+    assert find_signer(None, headers, log) is None
+    assert log.notes == ["signature: none, because KMODBOT_SIGNING_KEY is not set"]
 
 
 def test_a_kernel_that_checks_no_signatures_gets_none(pair: Pair, tmp_path: Path, log: Log) -> None:

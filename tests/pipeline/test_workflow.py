@@ -12,10 +12,14 @@ import pytest
 import yaml
 
 from kmodbot.kernels import SUPPORTED, Kernel, RunTitle, parse_run_title
+from kmodbot.pipeline.ccache import find_ccache
+from kmodbot.pipeline.headers.download import Downloader
+from kmodbot.pipeline.phases import Log
 from kmodbot.repository.programs import program
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "kmodbot" / "pipeline" / "files"
+WORKFLOWS = sorted((FILES / "workflows").iterdir())
 TEXT = (FILES / "workflows" / "driver-build.yml").read_text(encoding="utf-8")
 INPUTS = {
     "kernel_version": "6.12.38+deb12-amd64",
@@ -96,14 +100,15 @@ def test_only_the_step_that_builds_gets_the_key_for_signing(workflow: Any) -> No
         if "secrets." in str(step)
     }
     assert holders == {("build", "Build the package")}
-    assert workflow["jobs"]["build"]["environment"] == "kmodbot"
+    environments = {name: job.get("environment") for name, job in workflow["jobs"].items()}
+    assert environments == {"check": None, "build": "kmodbot-signing", "publish": None}
 
 
-def test_a_missing_attestation_does_not_hold_the_package_back(workflow: Any) -> None:
+def test_a_missing_attestation_is_no_failure_on_private_repositories_only(workflow: Any) -> None:
     *_, attest, publish = workflow["jobs"]["publish"]["steps"]
     assert attest["uses"].startswith("actions/attest-build-provenance@")
-    assert attest["continue-on-error"] is True
-    assert "!github.event.repository.private" in attest["if"]
+    assert attest["continue-on-error"] == "${{ github.repository_visibility != 'public' }}"
+    assert "github.repository_visibility == 'public' ||" in attest["if"]
     assert publish["name"] == "Publish the package"
 
 
@@ -113,8 +118,28 @@ def test_what_is_kept_belongs_to_one_kernel(workflow: Any) -> None:
     own = "kmodbot-" + "".join(f"${{{{ inputs.{name} }}}}-" for name in names)
     assert cache["with"]["restore-keys"] == own
     assert cache["with"]["key"] == own + "${{ inputs.driver_version }}"
+
+
+def test_only_what_is_worth_its_place_is_kept(workflow: Any, tmp_path: Path) -> None:
+    (cache,) = (step for step in workflow["jobs"]["build"]["steps"] if "cache@" in str(step))
     build = next(step for step in workflow["jobs"]["build"]["steps"] if "run" in step)
-    assert build["run"].endswith(f"--cache {cache['with']['path']}")
+    directory = build["run"].partition("--cache ")[2]
+    assert cache["with"]["path"].split() == [f"{directory}/downloads", f"{directory}/ccache"]
+    # These are the builder's own names.
+    Downloader(tmp_path, Log())
+    assert (tmp_path / "downloads").is_dir()
+    found = find_ccache(tmp_path, tmp_path)
+    assert found is not None
+    assert found.directory == tmp_path.resolve() / "ccache"
+
+
+def test_mirrors_of_the_repository_reach_the_builder_where_headers_are_fetched(
+    workflow: Any, steps: list[dict[str, Any]]
+) -> None:
+    given = {step["name"] for step in steps if "KMODBOT_ENV" in step.get("env", {})}
+    assert given == {CHECK, "Build the package"}
+    (build,) = (step for step in steps if step["name"] == "Build the package")
+    assert build["env"]["KMODBOT_ENV"] == "${{ vars.KMODBOT_ENV }}"
 
 
 def test_the_driver_is_never_checked_out_where_the_token_can_write(workflow: Any) -> None:
@@ -157,6 +182,19 @@ def test_every_job_has_a_time_limit(workflow: Any) -> None:
     assert all(job["timeout-minutes"] <= 30 for job in workflow["jobs"].values())
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_machines_do_not_change_under_a_workflow(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "runs-on" in text
+    assert "-latest" not in text
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_what_becomes_of_a_waiting_run_is_said(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("ends as cancelled") == text.count("cancel-in-progress: false")
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a checkout of what the first job needs."""
@@ -169,7 +207,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(checkout: Path, steps: list[dict[str, Any]], **inputs: str) -> tuple[int, str]:
     """Run the step that checks the inputs; return its exit status and what it says."""
     (step,) = (step for step in steps if step["name"] == CHECK)
-    given = {name.upper(): value for name, value in (INPUTS | inputs).items()}
+    given = {name.upper(): value for name, value in ({"kmodbot_env": ""} | INPUTS | inputs).items()}
     environment = {**os.environ, **step["env"], **given}
     done = subprocess.run(
         ["bash", "-e", "-c", step["run"]],
@@ -187,6 +225,14 @@ def test_a_file_of_the_driver_does_not_stand_in_for_a_module(
 ) -> None:
     (checkout / "json.py").write_text("raise SystemExit('not the one')\n")
     assert check(checkout, steps)[0] == 0
+
+
+def test_a_setting_that_is_wrong_is_named_before_anything_is_built(
+    checkout: Path, steps: list[dict[str, Any]]
+) -> None:
+    status, said = check(checkout, steps, kmodbot_env="KMODBOT_SIGNING_KEY=x")
+    assert status == 2
+    assert "KMODBOT_ENV: line 1: KMODBOT_SIGNING_KEY cannot be set here" in said
 
 
 def test_good_inputs_pass(checkout: Path, steps: list[dict[str, Any]]) -> None:

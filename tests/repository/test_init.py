@@ -17,6 +17,7 @@ from .conftest import init, tree
 
 WORKFLOW = ".github/workflows/driver-build.yml"
 IMAGES = ".github/kmodbot/images"
+IMAGES_WORKFLOW = ".github/workflows/base-images.yml"
 SHIPPED = Path(__file__).parents[2] / "kmodbot/pipeline/files/workflows/driver-build.yml"
 
 
@@ -64,13 +65,63 @@ def test_it_says_what_to_do_next(repository: Path, capsys: pytest.CaptureFixture
     steps = lines[lines.index("Next:") + 1 :]
     assert steps[0].startswith("  1. Check driver.yml")
     assert "gh workflow run base-images.yml" in steps[2]
-    assert len(steps) == 6
+    assert len(steps) == 7
+    assert '"kmodbot-signing"' in steps[-1]
 
 
 def test_the_whole_repository_is_set_up_from_any_folder_in_it(repository: Path) -> None:
     (repository / "src").mkdir()
     assert init(repository / "src") == 0
     assert (repository / WORKFLOW).is_file()
+
+
+def test_what_was_guessed_is_said(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "Kbuild").write_text("obj-m := hello.o\n")
+    init(repository)
+    said = "1. Check driver.yml: guessed from Kbuild: name hello, modules hello\n"
+    assert said in capsys.readouterr().out
+
+
+def test_the_example_of_a_tag_follows_those_there_are(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["commit", "--allow-empty", "-qm", "x"], ["tag", "v1.9"], ["tag", "v1.10"]):
+        subprocess.run(["git", "-C", str(repository), *identity, *words], check=True)
+    init(repository)
+    assert "git tag v1.11 && git push origin v1.11 (" in capsys.readouterr().out
+
+
+def test_every_file_that_is_written_is_listed(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(repository, "--json")
+    answer = json.loads(capsys.readouterr().out)
+    assert {file["path"] for file in answer["files"]} == set(tree(repository))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name: hello\nmodules: hello\n", "driver.yml: modules: expected a list"),
+        ("name:\nmodules: [hello]\n", "driver.yml: name: is missing"),
+        ("name: Hello\nmodules: [hello]\n", "driver.yml: name: expected small letters"),
+    ],
+)
+def test_a_driver_yml_that_is_wrong_is_told_before_a_build_fails(
+    repository: Path, text: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "driver.yml").write_text(text)
+    assert init(repository) == 0
+    assert capsys.readouterr().err.startswith(f"kmodbot init: builds will fail: {said}")
+
+
+def test_of_a_driver_yml_that_is_right_nothing_is_said(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository / "driver.yml").write_text("name: hello\ndirectory: src\nmodules: [hello]\n")
+    assert init(repository) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_dry_run_writes_nothing(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,6 +206,47 @@ def test_a_deleted_file_comes_back(repository: Path) -> None:
     assert (repository / WORKFLOW).is_file()
 
 
+def test_a_second_driver_of_an_owner_leaves_the_images_to_the_first(repository: Path) -> None:
+    assert init(repository, "--no-images") == 0
+    files = set(tree(repository))
+    assert WORKFLOW in files
+    assert not {path for path in files if path.startswith(IMAGES) or path == IMAGES_WORKFLOW}
+    # The next run, of a newer kmodbot as a rule, knows it still.
+    assert init(repository) == 0
+    assert set(tree(repository)) == files
+
+
+def test_images_that_were_left_out_can_come_back(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(repository, "--no-images")
+    capsys.readouterr()
+    assert init(repository, "--images") == 0
+    assert (repository / IMAGES_WORKFLOW).is_file()
+    assert "gh workflow run base-images.yml" in capsys.readouterr().out
+    (repository / IMAGES_WORKFLOW).unlink()
+    assert init(repository) == 0
+    assert (repository / IMAGES_WORKFLOW).is_file()
+
+
+def test_a_workflow_of_images_that_is_left_over_is_named(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(repository)
+    capsys.readouterr()
+    assert init(repository, "--no-images") == 0
+    assert (repository / IMAGES_WORKFLOW).is_file()
+    assert f"git rm -r {IMAGES_WORKFLOW} {IMAGES}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "step"), [([], "init --no-images"), (["--no-images"], "Manage")])
+def test_it_says_whose_the_images_are(
+    repository: Path, words: list[str], step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init(repository, *words)
+    assert step in capsys.readouterr().out.partition("Next:")[2]
+
+
 def test_the_answer_can_be_json(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert init(repository, "--json", "--dry-run") == 0
     answer = json.loads(capsys.readouterr().out)
@@ -207,14 +299,14 @@ def test_it_never_writes_through_a_link(repository: Path, tmp_path: Path, place:
     assert not (repository / "driver.yml").exists()
 
 
-@pytest.mark.parametrize("place", [f"{WORKFLOW}/folder", ".github/workflows"])
+@pytest.mark.parametrize("place", [f"{WORKFLOW}/folder", ".github/workflows", ".github"])
 def test_something_else_in_the_way_is_named(
     repository: Path, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (repository / place).parent.mkdir(parents=True)
+    (repository / place).parent.mkdir(parents=True, exist_ok=True)
     (repository / place).write_text("in the way\n")
     assert init(repository) == 2
-    assert ".github/workflows" in capsys.readouterr().err
+    assert f"{WORKFLOW}: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["<<<<<<< HEAD", "[]", '{"a": 1}', "\x00"])

@@ -18,8 +18,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kmodbot.pipeline.commands import CommandFailed, capture, require_program
-from kmodbot.pipeline.errors import HeadersNotFound
+from kmodbot.pipeline.errors import HeadersNotFound, NoAnswer
 from kmodbot.pipeline.headers.control import DebPackage, parse_packages
+from kmodbot.pipeline.headers.deadline import (
+    SHORTEST_RUN_SECONDS,
+    require_time,
+    seconds_left,
+)
 from kmodbot.pipeline.headers.locks import host_lock, locked
 from kmodbot.pipeline.headers.store import Store, digest_of
 
@@ -30,7 +35,17 @@ if TYPE_CHECKING:
 
 _FRESH_SECONDS = 600
 _FAILED = re.compile(r"^Err:\d+ (.*)\n  (.*?)(?: \[IP: .*\])?$", re.MULTILINE)
-_REPEATED = ("Failed to fetch", "Some index files")
+_REPEATED = ("Failed to fetch", "Some index files", "GPG error: ", "The repository '")
+_UNKNOWN_KEYS = re.compile(
+    r"The following signatures couldn't be verified because the public key is not available: "
+    r"((?:NO_PUBKEY [0-9A-F]+ ?)+)"
+)
+# What a suite begins with, and what a server says when there is no such suite.
+_NO_SUITE = re.compile(r"\S+ \S+ (?:In)?Release: (?:403|404|410|File not found)\b.*")
+
+
+class SuitesAbsent(HeadersNotFound):
+    """The archive has none of the suites, and nothing else is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +109,11 @@ class IsolatedApt:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other builders from changing the lists during the block, and make them fresh."""
+        """Keep other builders from changing the lists during the block, and make them fresh.
+
+        Raises SuitesAbsent when the archive has none of the suites, HeadersNotFound when it cannot
+        be read for another reason.
+        """
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self._home / name).mkdir(parents=True, exist_ok=True)
         with locked(self._home / "lock"):
@@ -139,6 +158,7 @@ class IsolatedApt:
         return [path for path in paths.values() if path]
 
     def _download_to(self, directory: Path, packages: Sequence[DebPackage]) -> None:
+        require_time()
         started = time.monotonic()
         try:
             with self._hosts():
@@ -149,13 +169,14 @@ class IsolatedApt:
             self._stamp.unlink(missing_ok=True)
             reasons = f"download failed: {_reasons(error)}"
             self._say(reasons, started)
-            raise HeadersNotFound(reasons) from None
+            raise NoAnswer(reasons) from None
         size = sum(package.size for package in packages)
         self._say(f"{len(packages)} packages, {size / 1e6:.1f} MB", started)
 
     def _refresh(self) -> None:
         if self._stamp.exists() and time.time() - self._stamp.stat().st_mtime < _FRESH_SECONDS:
             return
+        require_time()
         (self._home / "apt.sources").write_text(self._sources, encoding="utf-8")
         started = time.monotonic()
         try:
@@ -166,7 +187,8 @@ class IsolatedApt:
             self._say(outcome, started)
             # apt keeps the lists of a suite only after it has verified all of them.
             if not (self._lenient and any(self._home.glob("state/lists/*_Packages*"))):
-                raise HeadersNotFound(outcome) from None
+                kind = SuitesAbsent if _says_absent(error) else NoAnswer
+                raise kind(outcome) from None
         else:
             self._say("lists read", started)
         self._stamp.touch()
@@ -190,7 +212,9 @@ class IsolatedApt:
     def _run(self, program: str, verb: str, *words: str, cwd: Path | None = None) -> str:
         options = [word for option in self._options() for word in ("-o", option)]
         own = {name: os.environ[name] for name in ("APT_CONFIG",) if name in os.environ}
-        return capture([program, verb, *options, *words], cwd=cwd, environment=own)
+        # A server that never ends, or a disk that is full, may keep apt for ever.
+        seconds = max(SHORTEST_RUN_SECONDS, seconds_left())
+        return capture([program, verb, *options, *words], cwd=cwd, environment=own, seconds=seconds)
 
     def _options(self) -> list[str]:
         home = self._home.resolve()
@@ -226,11 +250,24 @@ _STRICT = (
 )
 
 
+def _failed(error: CommandFailed) -> list[str]:
+    """Return every address that failed with what came of it."""
+    matches = _FAILED.finditer(error.output)
+    return [f"{match[1]}: {_shortened(' '.join(match[2].split()))}" for match in matches]
+
+
+def _shortened(reason: str) -> str:
+    return _UNKNOWN_KEYS.sub(lambda match: match[1].replace(" NO_PUBKEY", ",").strip(), reason)
+
+
+def _says_absent(error: CommandFailed) -> bool:
+    failed = _failed(error)
+    return bool(failed) and all(_NO_SUITE.fullmatch(each) for each in failed)
+
+
 def _reasons(error: CommandFailed) -> str:
     """Return what apt said of each address that failed, then what it makes of it."""
-    asked = [
-        f"{match[1]}: {' '.join(match[2].split())}" for match in _FAILED.finditer(error.output)
-    ]
+    asked = _failed(error)
     lines = [line[2:].strip() for line in error.output.splitlines() if line[:2] in ("E:", "W:")]
     # These repeat the addresses in more words.
     judged = [line for line in lines if not (asked and line.startswith(_REPEATED))]

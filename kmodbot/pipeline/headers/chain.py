@@ -7,8 +7,10 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.errors import BuildError, HeadersNotFound
+from kmodbot.pipeline.errors import BadInput, BuildError
 from kmodbot.pipeline.headers import debian, ubuntu
+from kmodbot.pipeline.headers.advice import Failure, advice
+from kmodbot.pipeline.headers.deadline import deadline, require_time
 from kmodbot.pipeline.headers.rpm import amazonlinux, centos, fedora
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
             """What the place is called in log and errors."""
 
         def fetch(self, kernel: Kernel, work: Path, cache: Path, log: Log) -> HeaderTree:
-            """Put the headers below `work`; raises HeadersNotFound when they are not there."""
+            """Put the headers below `work`; raises BuildError when it cannot."""
 
 
 CHAINS: Mapping[str, tuple[Source, ...]] = MappingProxyType(
@@ -49,34 +51,31 @@ def fetch_headers(
     log: Log,
     chain: Sequence[Source] | None = None,
 ) -> HeaderTree:
-    """Return the headers from the first source that has them.
+    """Return the headers from the first source that has them whole.
 
-    Raises BuildError listing every source that was asked and what a person can do.
+    Whatever goes wrong with a source ends that step only. Raises BuildError listing every source
+    and what a person can do, BadInput at once for a setting that is wrong.
     """
-    tried: list[str] = []
-    for number, source in enumerate(CHAINS[kernel.distribution] if chain is None else chain):
-        directory = work / f"headers-{number}"
-        directory.mkdir(parents=True)
-        started = time.monotonic()
-        try:
-            tree = source.fetch(kernel, directory, cache, log)
-        except HeadersNotFound as error:
-            outcome = f"{source.name}: {error} ({time.monotonic() - started:.1f} s)"
-            log.line(f"headers: {outcome}")
-            tried.append(outcome)
-        else:
-            log.line(f"headers: {source.name}: found ({time.monotonic() - started:.1f} s)")
-            tree.check()
-            return replace(tree, source=source.name)
-    raise BuildError(_advice(kernel, tried))
+    failures: list[Failure] = []
+    with deadline():
+        for number, source in enumerate(CHAINS[kernel.distribution] if chain is None else chain):
+            started = time.monotonic()
+            try:
+                tree = _ask(source, kernel, work / f"headers-{number}", cache, log)
+            except BadInput:
+                raise
+            except BuildError as error:
+                failures.append(Failure(source.name, error, time.monotonic() - started))
+                log.line(f"headers: {failures[-1]}")
+            else:
+                log.line(f"headers: {source.name}: found ({time.monotonic() - started:.1f} s)")
+                return replace(tree, source=source.name)
+    raise BuildError(advice(kernel, failures))
 
 
-def _advice(kernel: Kernel, tried: Sequence[str]) -> str:
-    lines = "\n".join(f"  {number}. {outcome}" for number, outcome in enumerate(tried, 1))
-    return (
-        f"no headers for {kernel.release} ({kernel.distribution} {kernel.distro_version}, "
-        f"{kernel.architecture}); asked were:\n{lines}\n"
-        "Distributions remove the headers of kernels they have replaced. Boot the node on a "
-        "kernel that is still listed, or point the builder at an archive that keeps old ones "
-        "(see --help: mirrors)."
-    )
+def _ask(source: Source, kernel: Kernel, directory: Path, cache: Path, log: Log) -> HeaderTree:
+    require_time()
+    directory.mkdir(parents=True)
+    tree = source.fetch(kernel, directory, cache, log)
+    tree.check()
+    return tree

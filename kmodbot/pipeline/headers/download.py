@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from kmodbot.pipeline.errors import HeadersNotFound
-from kmodbot.pipeline.headers.locks import host_lock, locked
+from kmodbot.pipeline.errors import HeadersNotFound, NoAnswer
+from kmodbot.pipeline.headers.deadline import require_time, seconds_left
+from kmodbot.pipeline.headers.locks import locked
 from kmodbot.pipeline.headers.store import (
     Record,
     Store,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from kmodbot.pipeline.phases import Log
 
-__all__ = ["Absent", "Downloader", "Unreachable", "host_lock"]
-
 _LARGEST = 1 << 30
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 60.0
@@ -38,7 +37,7 @@ class Absent(HeadersNotFound):
     """The server says that the file is not there: 403, 404, 410."""
 
 
-class Unreachable(HeadersNotFound):
+class Unreachable(NoAnswer):
     """No usable answer after all tries: errors, resets, too slow, truncated, another content."""
 
 
@@ -84,6 +83,10 @@ class Downloader:
             return self._patiently(wanted)
 
     def _patiently(self, wanted: _Wanted) -> Path:
+        try:
+            require_time()
+        except HeadersNotFound as error:
+            raise HeadersNotFound(f"{shown(wanted.url)}: {error}") from None
         began = time.monotonic()
         number = 1
         while True:
@@ -92,9 +95,10 @@ class Downloader:
                 path, outcome = self._once(wanted)
             except Trouble as trouble:
                 self._say(wanted.url, str(trouble), started)
-                if not self._worth_another(trouble, number):
+                pause = _pause(trouble, number)
+                if not self._worth_another(trouble, number) or seconds_left() <= pause:
                     raise _failure(wanted.url, trouble, number, began) from None
-                self._wait(_pause(trouble, number))
+                self._wait(pause)
                 number += 1
             else:
                 self._say(wanted.url, outcome, started)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kmodbot.pipeline.errors import BadInput, BuildError
+from kmodbot.pipeline.errors import BadInput, Unequipped
 
 # Passwords belong into apt's auth.conf, not into an address that is written to the log.
 _ADDRESS = re.compile(r"(https?|file)://[!-?A-~]+")
@@ -39,12 +39,12 @@ class Keyring:
     package: str
 
     def path(self) -> Path:
-        """Return the file; raises BadInput naming the variable, BuildError when it is missing."""
+        """Return the file; raises BadInput naming the variable, Unequipped when it is missing."""
         value = os.environ.get(self.variable) or self.default
         if not _PATH.fullmatch(value):
             raise BadInput(f"{self.variable}: expected a path such as {self.default}")
         if not Path(value).is_file():
-            raise BuildError(
+            raise Unequipped(
                 f"{value} is missing, without which no signature can be checked; "
                 f"apt-get install {self.package}, or name the file by {self.variable}"
             )

@@ -68,8 +68,8 @@ class Pace:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Pace:
         """Read KMODBOT_DOWNLOAD_WINDOW (seconds) and KMODBOT_DOWNLOAD_TRIES; raises BadInput."""
-        window = _positive(environment, "KMODBOT_DOWNLOAD_WINDOW", cls.window)
-        tries = _positive(environment, "KMODBOT_DOWNLOAD_TRIES", cls.tries)
+        window = positive(environment, "KMODBOT_DOWNLOAD_WINDOW", cls.window)
+        tries = positive(environment, "KMODBOT_DOWNLOAD_TRIES", cls.tries)
         return cls(window=window, tries=max(1, int(tries)))
 
     def pieces(self, response: Any) -> Iterator[bytes]:
@@ -199,7 +199,8 @@ def _seconds(value: str | None) -> float:
     return max(0.0, moment.timestamp() - time.time())
 
 
-def _positive(environment: Mapping[str, str], name: str, default: float) -> float:
+def positive(environment: Mapping[str, str], name: str, default: float) -> float:
+    """Read a number above 0 and at most 3600 from the variable `name`; raises BadInput."""
     text = environment.get(name) or str(default)
     try:
         value = float(text)

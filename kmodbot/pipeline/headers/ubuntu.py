@@ -30,6 +30,8 @@ RELEASED = MappingProxyType(
         "26.04": datetime(2026, 4, 23, tzinfo=timezone.utc),
     }
 )
+# The archive may drop the suites of a version at any time after its end.
+ENDED = MappingProxyType({"25.10": datetime(2026, 7, 9, tzinfo=timezone.utc)})
 UBUNTU = AptDistribution(
     title="Ubuntu",
     codenames=MappingProxyType(
@@ -65,5 +67,5 @@ CHAIN = (
         versions=("25.10",),
     ),
     Launchpad("Launchpad", UBUNTU, LAUNCHPAD_API, LAUNCHPAD),
-    UbuntuSnapshot("Ubuntu snapshot", UBUNTU, SNAPSHOT_MIRROR, RELEASED),
+    UbuntuSnapshot("Ubuntu snapshot", UBUNTU, SNAPSHOT_MIRROR, RELEASED, ENDED),
 )

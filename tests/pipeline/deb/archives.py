@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deb:
-    """A package: `files` are path to text, or to a link's target after an arrow."""
+    """A package: `files` are path to text, or to a link's target after an arrow.
+
+    A `damaged` one was cut off before it came into the archive.
+    """
 
     name: str
     version: str
     architecture: str
     depends: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    damaged: bool = False
 
     @property
     def file_name(self) -> str:
@@ -72,7 +76,7 @@ _BUILT: dict[tuple[object, ...], bytes] = {}
 def build(deb: Deb, directory: Path) -> Path:
     """Put the package file into `directory`; the same package is made only once."""
     path = directory / deb.file_name
-    key = (deb.control, *deb.files.items())
+    key = (deb.control, deb.damaged, *deb.files.items())
     if key not in _BUILT:
         _BUILT[key] = _make(deb)
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,7 +99,7 @@ def _make(deb: Deb) -> bytes:
         made = Path(directory, "made.deb")
         command = ["dpkg-deb", "-Znone", "--root-owner-group", "--build", str(content), str(made)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
-        return made.read_bytes()
+        return made.read_bytes()[: -1000 if deb.damaged else None]
 
 
 def publish(

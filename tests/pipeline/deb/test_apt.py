@@ -10,7 +10,7 @@ import pytest
 
 from kmodbot.pipeline.errors import HeadersNotFound
 from kmodbot.pipeline.headers.apt import Archive, IsolatedApt
-from kmodbot.pipeline.headers.download import host_lock
+from kmodbot.pipeline.headers.locks import host_lock
 
 from ..conftest import written
 from .archives import Deb, Key, publish

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,6 +146,34 @@ def test_of_several_builds_of_a_release_the_newest_serves(
     }
     mirrors.rules["mr"] = SnapshotIndex(entries)
     assert makefile(fetch(tmp_path, log)) == "# of 2\n"
+
+
+def test_every_build_of_a_release_has_its_turn(
+    mirrors: Services, key: Key, tmp_path: Path, log: Log
+) -> None:
+    suites(mirrors, key)
+    past(mirrors, key, "debian", plain=[*headers(version="1")])
+    early = "20230101T000000Z"
+    entries = {
+        (f"linux-headers-{OLD}", "2", "amd64"): {"debian": early, "debian-security": early},
+        (f"linux-headers-{OLD}", "1", "amd64"): {"debian": SEEN},
+    }
+    mirrors.rules["mr"] = SnapshotIndex(entries)
+    assert makefile(fetch(tmp_path, log)) == "# of 1\n"
+
+
+def test_nothing_is_asked_for_times_to_come(
+    mirrors: Services, key: Key, tmp_path: Path, log: Log
+) -> None:
+    seen(mirrors, {"debian": SEEN})
+    (source,) = (source for source in debian.CHAIN if isinstance(source, DebianSnapshot))
+    then = datetime(2023, 5, 14, tzinfo=UTC)
+    with pytest.raises(HeadersNotFound, match=SEEN):
+        replace(source, clock=lambda: then).fetch(
+            kernel(OLD), tmp_path / "work", tmp_path / "cache", log
+        )
+    asked = {path.split("/")[3] for path in mirrors.asked if path.startswith("/archive/")}
+    assert asked == {SEEN, "20230513T031500Z"}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 QUESTING = Kernel("ubuntu", "25.10", "x86_64", "6.17.0-14-generic")
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
+WEEK = timedelta(days=7)
 SOURCES = ("Ubuntu suites", "Ubuntu old releases", "Launchpad", "Ubuntu snapshot")
 
 
@@ -62,7 +63,9 @@ def everywhere(mirrors: Services, archives: Path) -> Services:
     api = LaunchpadApi(lambda path: mirrors.url(f"api/{path}"), publications)
     mirrors.rules["api"] = api
     mirrors.rules["launchpad"] = api.files
-    mirrors.rules["snapshot"] = Timeline(archives, [(NOW - timedelta(days=30), "then")])
+    mirrors.rules["snapshot"] = Timeline(
+        archives, [(ubuntu.RELEASED["25.10"], "then"), (ubuntu.ENDED["25.10"] + WEEK, "gone")]
+    )
     return mirrors
 
 
@@ -165,6 +168,29 @@ def test_the_last_error_lists_every_step_and_what_became_of_it(
         assert f"  {number}. {name}: " in str(caught.value)
         assert f"{name}: " in written(log)
     assert str(caught.value).count(str(fault)) >= len(SOURCES)
+
+
+def test_a_package_that_is_damaged_though_listed_ends_the_step_only(
+    everywhere: Services, key: Key, tmp_path: Path, log: Log
+) -> None:
+    everywhere.root = tmp_path / "www"
+    damaged = [replace(deb, damaged=True) for deb in ubuntu_headers(QUESTING.release, "1")]
+    release(everywhere.root / "ubuntu", key, damaged)
+    release(everywhere.root / "security", key, [])
+    release(everywhere.root / "old", key, ubuntu_headers(QUESTING.release, "2"))
+    assert origin(fetch(tmp_path, log)) == 2
+    assert "headers: Ubuntu suites: " in written(log)
+    assert "dpkg-deb ended with status" in written(log)
+
+
+def test_kernels_that_were_never_in_the_archive_are_not_searched_for_in_its_past(
+    everywhere: Services, tmp_path: Path, log: Log
+) -> None:
+    mainline = replace(QUESTING, release="6.17.0-061700-generic")
+    with pytest.raises(BuildError, match=r"4\. Ubuntu snapshot: not asked, because such kernels"):
+        fetch_headers(mainline, tmp_path / "work", tmp_path / "cache", log, ubuntu.CHAIN)
+    assert everywhere.count("snapshot") == 0
+    assert everywhere.count("api/") > 0
 
 
 def test_a_release_that_is_supported_is_not_looked_for_among_the_old_ones(

@@ -127,11 +127,11 @@ def index(directory: Path, *options: str) -> Path:
     return directory
 
 
-def repo_file(directory: Path, base: str) -> Path:
-    """Return a directory with the .repo file of one repository."""
+def repo_file(directory: Path, base: str, name: str = "kernels", *, enabled: bool = True) -> Path:
+    """Return a directory with the .repo file of one repository, beside others that it has."""
     directory.mkdir(parents=True, exist_ok=True)
-    lines = ["[kernels]", "name=Kernels", f"baseurl={base}", "enabled=1", "gpgcheck=0", ""]
-    (directory / "kernels.repo").write_text("\n".join(lines))
+    lines = [f"[{name}]", f"name={name}", f"baseurl={base}", f"enabled={enabled:d}", "gpgcheck=0"]
+    (directory / f"{name}.repo").write_text("\n".join([*lines, ""]))
     return directory
 
 

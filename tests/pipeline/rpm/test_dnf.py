@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from kmodbot.pipeline.commands import CommandFailed, capture
 from kmodbot.pipeline.errors import BadInput, BuildError
 from kmodbot.pipeline.headers.rpm import dnf
 from tests.pipeline.servers import status
 
-from .conftest import World, rpm_kernel
+from . import dnf5
+from .conftest import CHAINS, World, rpm_kernel
 from .packages import repo_file
 
 FEDORA = "6.14.0-100.fc42.x86_64"
@@ -153,14 +156,108 @@ def test_dnf_5_is_told_in_its_own_words() -> None:
     # Without this dnf 5 knows no repositories but those below the installroot.
     assert "--use-host-config" in new
     assert "--setopt=system_cachedir=/c/cache" in new
-    assert "--skip-unavailable" in new
-    assert not {"--use-host-config", "--skip-unavailable"} & set(old)
+    assert "--setopt=skip_unavailable=True" in new
+    assert not {"--use-host-config", "--setopt=skip_unavailable=True"} & set(old)
     assert "--setopt=strict=False" in old
     for words in (new, old):
+        assert "--setopt=max_parallel_downloads=1" in words
         assert {"--installroot=/c", "--releasever=43", "--forcearch=x86_64"} <= set(words)
         assert not [word for word in words if word.startswith("--setopt=reposdir=")]
     named = dnf.options(True, Path("/c"), "43", "x86_64", Path("/repos"))
     assert "--setopt=reposdir=/repos" in named
+
+
+@pytest.fixture
+def with_dnf5(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return the world with a dnf 5 and a repository of local files."""
+    programs = world.directory / "programs"
+    programs.mkdir()
+    dnf5.put(programs)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    repository = world.server.root / "repository"
+    repos = repo_file(world.directory / "repos", repository.as_uri())
+    monkeypatch.setenv("KMODBOT_DNF_REPOS", str(repos))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--skip-unavailable", "download"), 'Unknown argument "--skip-unavailable" for command'),
+        (("download", "--skip-broken"), 'Unknown argument "--skip-broken" for command "download"'),
+        (("--setopt=strict=False", "download"), 'setopt: "strict=False": Option not found'),
+        (("--setopt=rt.enabled=1", "download"), 'No matching repositories for "rt"'),
+    ],
+)
+def test_the_stand_in_for_dnf_5_is_as_strict_as_it(
+    with_dnf5: World, words: tuple[str, ...], text: str
+) -> None:
+    with pytest.raises(CommandFailed, match=f"status 2:\n{text}"):
+        capture([str(with_dnf5.directory / "programs/dnf"), *words])
+
+
+@pytest.mark.parametrize(
+    ("distribution", "release", "name", "way"),
+    [
+        ("fedora", FEDORA, "kernel-uek-devel", "path"),
+        ("fedora", FEDORA, "kernel-devel", "name"),
+        # The likelier of its two names is not there.
+        ("amazonlinux", "6.12.25-32.101.amzn2023.x86_64", "kernel-devel", "name"),
+        ("centos", "5.14.0-427.el9.x86_64+rt", "kernel-rt-devel", "path"),
+    ],
+)
+def test_dnf_5_takes_every_word_it_is_told(
+    with_dnf5: World, distribution: str, release: str, name: str, way: str
+) -> None:
+    with_dnf5.put(with_dnf5.workshop.package(release, name), "repository")
+    wanted = rpm_kernel(distribution, release)
+    (source,) = [
+        each
+        for each in CHAINS[distribution]
+        if isinstance(each, dnf.Dnf) and each.by_path is (way == "path")
+    ]
+    work = with_dnf5.directory / "work"
+    tree = source.fetch(wanted, work, with_dnf5.directory / "cache", with_dnf5.log)
+    assert tree.path.name == release
+
+
+REAL_TIME = "5.14.0-427.el9.x86_64+rt"
+
+
+def with_real_time(world: World) -> None:
+    """Add a repository that is switched off and has the real-time kernels."""
+    repo_file(world.directory / "repos", world.server.url("real-time"), "rt", enabled=False)
+    world.put(world.workshop.package(REAL_TIME, "kernel-rt-devel"), "real-time")
+    world.index("real-time")
+    world.put(world.workshop.package("5.14.0-427.el9.x86_64"), "repository")
+    world.index("repository")
+
+
+def test_repositories_of_real_time_kernels_are_switched_on_for_them(with_dnf: World) -> None:
+    with_real_time(with_dnf)
+    with_dnf.fetch(rpm_kernel("centos", REAL_TIME))
+    assert with_dnf.found_in() == "CentOS Stream repositories, by path"
+
+
+def test_other_kernels_are_not_looked_for_where_real_time_kernels_are(with_dnf: World) -> None:
+    with_real_time(with_dnf)
+    with_dnf.fetch(rpm_kernel("centos", "5.14.0-427.el9.x86_64"))
+    assert with_dnf.found_in() == "CentOS Stream repositories, by path"
+    assert with_dnf.asked()["real-time"] == 0
+
+
+def test_variables_of_the_machine_hold_for_named_repositories(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vars").mkdir()
+    (tmp_path / "vars/place").write_text("somewhere\n")
+    monkeypatch.setattr(dnf, "VARS", (tmp_path / "absent", tmp_path / "vars"))
+    repos = repo_file(tmp_path / "repos", world.server.url("$place"))
+    monkeypatch.setenv("KMODBOT_DNF_REPOS", str(repos))
+    world.put(world.workshop.package(FEDORA), "somewhere")
+    world.index("somewhere")
+    world.fetch(rpm_kernel("fedora", FEDORA))
+    assert world.found_in() == "Fedora repositories, by path"
 
 
 @pytest.mark.parametrize(

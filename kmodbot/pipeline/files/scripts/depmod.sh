@@ -6,10 +6,12 @@
 # for the old one, whose modules are gone by then: looking again is what that needs.
 set -e
 release=@RELEASE@
-modules=/lib/modules/$release
+# Where dpkg installs when it runs scripts outside of that directory (--force-script-chrootless).
+root=${DPKG_ROOT:-}
+modules=$root/lib/modules/$release
 # Without the kernel there is nothing to tell, and the index would be left behind.
 if [ -e "$modules/modules.builtin" ] || [ -d "$modules/kernel" ]; then
     if command -v depmod >/dev/null; then
-        depmod "$release"
+        depmod ${root:+-b "$root"} "$release"
     fi
 fi

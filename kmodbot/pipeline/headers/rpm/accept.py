@@ -46,7 +46,7 @@ class Acceptance:
         unsigned: bool = False,
         any_name: bool = False,
     ) -> Acceptance:
-        """Return what a package of `kernel` has to be; raises BuildError without keys or rpm."""
+        """Return what a package of `kernel` has to be; raises Unequipped without keys or rpm."""
         keyring = Keyring(work, keys.files(kernel))
         return cls(kernel, keyring, work, log, unsigned=unsigned, any_name=any_name)
 

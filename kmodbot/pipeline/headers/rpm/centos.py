@@ -22,9 +22,12 @@ SIGNERS = MappingProxyType({"stream9": ("8483c65d",), "stream10": ("8483c65d",)}
 
 _PACKAGES = "{{number}}-stream/{0}/{{arch}}/os/Packages"
 
+# Both come with the distribution switched off.
+_FAMILIES = (("kernel-rt", ("rt", "nfv")),)
+
 CHAIN = (
-    Dnf("CentOS Stream repositories, by path", "{number}", KEYS, by_path=True),
-    Dnf("CentOS Stream repositories, by name", "{number}", KEYS),
+    Dnf("CentOS Stream repositories, by path", "{number}", KEYS, by_path=True, families=_FAMILIES),
+    Dnf("CentOS Stream repositories, by name", "{number}", KEYS, families=_FAMILIES),
     Places(
         "CentOS Stream mirror",
         (

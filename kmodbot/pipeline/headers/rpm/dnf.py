@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -18,25 +17,41 @@ from typing import TYPE_CHECKING
 
 from kmodbot.kernels import InvalidInput, host_distribution, parse_os_release
 from kmodbot.pipeline.commands import CommandFailed, capture, find_program
-from kmodbot.pipeline.errors import BadInput, HeadersNotFound
-from kmodbot.pipeline.headers.locks import locked
+from kmodbot.pipeline.errors import HeadersNotFound, Unequipped
+from kmodbot.pipeline.headers.deadline import (
+    SHORTEST_RUN_SECONDS,
+    require_time,
+    seconds_left,
+)
 from kmodbot.pipeline.headers.rpm.accept import Acceptance
 from kmodbot.pipeline.headers.rpm.names import devel_package
+from kmodbot.pipeline.headers.rpm.repos import (
+    DIRECTORIES,
+    VARIABLE,
+    asking,
+    own_repositories,
+    read_repositories,
+)
 from kmodbot.pipeline.headers.transfer import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kmodbot.kernels import Kernel
+    from kmodbot.pipeline.headers.rpm.names import DevelPackage
+    from kmodbot.pipeline.headers.rpm.repos import Repo
     from kmodbot.pipeline.headers.rpm.signatures import Keys
     from kmodbot.pipeline.headers.tree import HeaderTree
     from kmodbot.pipeline.phases import Log
 
-VARIABLE = "KMODBOT_DNF_REPOS"
 OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 # What failed at which address, as dnf 4 and dnf 5 write it, and what they say of it in general.
 _CAUSE = re.compile(r"(?:-|>>>) ([A-Z].*)")
 _VERDICT = re.compile(r"(?:Error|No match|No package|Failed|Cannot)\b", re.IGNORECASE)
+
+
+# https://dnf.readthedocs.io/en/latest/conf_ref.html (varsdir)
+VARS = (Path("/etc/yum/vars"), Path("/etc/dnf/vars"))
 
 
 @dataclass(frozen=True)
@@ -45,48 +60,64 @@ class Dnf:
 
     `releasever` may be ``{number}``, the distro version's. With `by_path` the owner of
     ``/usr/src/kernels/R`` is asked for, whatever it is called, else the packages by their names.
+    Repositories that are off may have a family of packages: `families` names them by the beginning
+    of the package's name, and they are asked if they are there.
     """
 
     name: str
     releasever: str
     keys: Keys
     by_path: bool = False
+    families: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def fetch(self, kernel: Kernel, work: Path, cache: Path, log: Log) -> HeaderTree:
-        """Download the headers of `kernel` with dnf; raises HeadersNotFound."""
-        repositories = own_repositories()
-        if repositories is None:
+        """Download the headers of `kernel` with dnf; raises HeadersNotFound or Unequipped."""
+        directory = own_repositories()
+        if directory is None:
             require_own_distribution(kernel)
         program = find_program("dnf")
         if program is None:
-            raise HeadersNotFound("the program dnf is missing on this machine")
+            raise Unequipped("the program dnf is missing on this machine")
         wanted = devel_package(kernel)
         specs = (wanted.directory,) if self.by_path else wanted.specs
         acceptance = Acceptance.of(kernel, self.keys, work, log, any_name=self.by_path)
-        root = self._root(kernel, repositories, cache)
-        words = [program, *self._options(program, kernel, repositories, root)]
-        package = download(words, specs, root, cache, log)
+        repositories = self._repositories(wanted, directory)
+        root = self._root(kernel, directory, cache)
+        words = [program, *self._options(program, kernel, directory, root)]
+        words += [f"--setopt={repo.name}.enabled=1" for repo in repositories if not repo.enabled]
+        require_time()
+        with asking(repositories, cache):
+            package = download(words, specs, root, log)
         return acceptance.accept(package, f"dnf: {package.name}")
 
-    def _root(self, kernel: Kernel, repositories: Path | None, cache: Path) -> Path:
-        key = f"{repositories} {kernel.distribution} {kernel.distro_version} {kernel.architecture}"
+    def _repositories(self, wanted: DevelPackage, directory: Path | None) -> list[Repo]:
+        """Return the repositories to ask: those that are on, and those of the package's family."""
+        families = (
+            names
+            for family, names in self.families
+            if any(name.startswith(family) for name in wanted.names)
+        )
+        extra = {name for names in families for name in names}
+        there = read_repositories([directory] if directory else DIRECTORIES)
+        return [repo for repo in there if repo.enabled or repo.name in extra]
+
+    def _root(self, kernel: Kernel, directory: Path | None, cache: Path) -> Path:
+        key = f"{directory} {kernel.distribution} {kernel.distro_version} {kernel.architecture}"
         root = cache.resolve() / "dnf" / hashlib.sha256(key.encode()).hexdigest()[:16]
         root.mkdir(parents=True, exist_ok=True)
         return root
 
     def _options(
-        self, program: str, kernel: Kernel, repositories: Path | None, root: Path
+        self, program: str, kernel: Kernel, directory: Path | None, root: Path
     ) -> list[str]:
         releasever = self.releasever.format(number=kernel.distro_version.replace("stream", ""))
         new = is_dnf5(capture([program, "--version"]))
-        words = options(new, root, releasever, kernel.architecture, repositories)
+        words = options(new, root, releasever, kernel.architecture, directory)
         # Names need no lists of files, which are the largest part of what repositories tell.
         return [*words, "--setopt=optional_metadata_types=filelists"] if self.by_path else words
 
 
-def download(
-    command: Sequence[str], specs: Sequence[str], root: Path, cache: Path, log: Log
-) -> Path:
+def download(command: Sequence[str], specs: Sequence[str], root: Path, log: Log) -> Path:
     """Return the one package that dnf, `command`, finds for `specs`; raises HeadersNotFound.
 
     Each set of specs has its own directory below `root`. dnf does not fetch again what is there.
@@ -95,9 +126,8 @@ def download(
     directory = root / "packages" / key
     directory.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    # Which hosts dnf asks only the mirror lists tell: so never two at a time.
-    with locked(cache / "locks" / "dnf"):
-        worked, said = _run([*command, "download", f"--destdir={directory}", *specs])
+    # dnf 5 knows some options only before its command's name and some only after it.
+    worked, said = _run([*command, "download", f"--destdir={directory}", *specs])
     found = sorted(directory.glob("*.rpm")) if worked else []
     outcome = " ".join(path.name for path in found) or reason(said) or "not in the repositories"
     text = f"dnf download {' '.join(specs)}: {outcome} ({time.monotonic() - started:.1f} s)"
@@ -110,7 +140,8 @@ def download(
 def _run(command: Sequence[str]) -> tuple[bool, str]:
     # Success may be that nothing was found because a repository could not be read.
     try:
-        return True, capture(command, with_errors=True)
+        seconds = max(SHORTEST_RUN_SECONDS, seconds_left())
+        return True, capture(command, with_errors=True, seconds=seconds)
     except CommandFailed as error:
         return False, error.output
 
@@ -121,13 +152,15 @@ def options(
     """Return the options that keep dnf (`new`: dnf 5) to `root` and to the wanted repositories.
 
     https://dnf.readthedocs.io/en/latest/command_ref.html
-    https://dnf5.readthedocs.io/en/latest/misc/installroot.7.html
+    https://dnf5.readthedocs.io/en/latest/dnf5.8.html
     """
-    # dnf 5 otherwise looks for repositories and settings below the empty root.
-    own = ["--use-host-config", "--setopt=disable_excludes=*", "--skip-unavailable"]
+    # dnf 5 otherwise looks for repositories, variables and settings below the empty root.
+    own = ["--use-host-config", "--setopt=disable_excludes=*", "--setopt=skip_unavailable=True"]
     # Of dnf 4's plugins only the one that downloads: others keep things of their own.
     plugins = ["--disableplugin=*", "--enableplugin=download"]
-    old = ["--disableexcludes=all", "--setopt=strict=False", *plugins]
+    # dnf 4 looks there for variables when it is told where the repositories are.
+    variables = f"--setopt=varsdir={','.join(map(str, VARS))}"
+    old = ["--disableexcludes=all", "--setopt=strict=False", variables, *plugins]
     named = [] if repositories is None else [f"--setopt=reposdir={repositories}"]
     return [
         "--assumeyes",
@@ -151,6 +184,7 @@ def _pace() -> list[str]:
         f"--setopt=timeout={math.ceil(pace.window)}",
         f"--setopt=minrate={math.ceil(pace.floor / pace.window)}",
         f"--setopt=retries={pace.tries}",
+        "--setopt=max_parallel_downloads=1",
     ]
 
 
@@ -159,26 +193,16 @@ def is_dnf5(version: str) -> bool:
     return version.lstrip().startswith("dnf5")
 
 
-def own_repositories() -> Path | None:
-    """Return the directory that KMODBOT_DNF_REPOS names; raises BadInput when it has none."""
-    value = os.environ.get(VARIABLE)
-    if not value:
-        return None
-    if not list(Path(value).glob("*.repo")):
-        raise BadInput(f"{VARIABLE}: expected a directory with .repo files, got {value[:200]!a}")
-    return Path(value).resolve()
-
-
 def require_own_distribution(kernel: Kernel) -> None:
-    """Raise HeadersNotFound unless this machine is of the kernel's distribution and version."""
+    """Raise Unequipped unless this machine is of the kernel's distribution and version."""
     text = next((path.read_text("utf-8") for path in OS_RELEASE if path.is_file()), "")
     wanted = (kernel.distribution, kernel.distro_version)
     try:
         found = host_distribution(parse_os_release(text))
     except InvalidInput as error:
-        raise HeadersNotFound(f"not {' '.join(wanted)}: {error.message}") from None
+        raise Unequipped(f"not {' '.join(wanted)}: {error.message}") from None
     if found != wanted:
-        raise HeadersNotFound(
+        raise Unequipped(
             f"this machine is {' '.join(found)}, so its repositories are not asked about "
             f"{' '.join(wanted)}; {VARIABLE} can name others"
         )

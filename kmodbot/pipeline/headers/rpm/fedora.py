@@ -24,7 +24,7 @@ KOJI = Mirror("KMODBOT_FEDORA_KOJI_URL", "https://kojipkgs.fedoraproject.org")
 
 KEYS = Keys(("RPM-GPG-KEY-fedora-{number}-*",), "fedora-gpg-keys")
 # The last eight digits of the fingerprints of the primary keys.
-SIGNERS = MappingProxyType({"42": ("105ef944",), "43": ("31645531",), "44": ("6d9f90a6",)})
+SIGNERS = MappingProxyType({"42": ("105ef944",), "43": ("31645531",)})
 
 _UPDATES = "updates/{number}/Everything/{arch}/Packages/k"
 _RELEASE = "releases/{number}/Everything/{arch}/os/Packages/k"

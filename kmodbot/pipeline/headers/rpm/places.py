@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from kmodbot.pipeline.errors import HeadersNotFound
+from kmodbot.pipeline.errors import HeadersNotFound, together
 from kmodbot.pipeline.headers.download import Downloader
 from kmodbot.pipeline.headers.rpm.accept import Acceptance
 from kmodbot.pipeline.headers.rpm.names import DevelPackage, devel_package
@@ -103,13 +103,13 @@ def first_good(fetch: Callable[[str], HeaderTree], urls: Iterable[str]) -> Heade
 
     Raises HeadersNotFound with what every address gave.
     """
-    failures = []
+    failures: list[HeadersNotFound] = []
     for url in urls:
         try:
             return fetch(url)
         except HeadersNotFound as error:  # noqa: PERF203 - nothing beside a request
-            failures.append(str(error))
-    raise HeadersNotFound("; ".join(failures))
+            failures.append(error)
+    raise together(failures)
 
 
 def fetch_one(
@@ -128,4 +128,4 @@ def fetch_one(
     except HeadersNotFound as error:
         outcome = f"{url}: {error} ({time.monotonic() - started:.1f} s)"
         acceptance.log.line(f"headers: {outcome}")
-        raise HeadersNotFound(outcome) from None
+        raise type(error)(outcome) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmodbot.pipeline.commands import CommandFailed, capture, require_program
-from kmodbot.pipeline.errors import BadInput, BuildError, HeadersNotFound
+from kmodbot.pipeline.errors import BadInput, BuildError, NoAnswer, Unequipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Keys:
     package: str
 
     def files(self, kernel: Kernel) -> list[Path]:
-        """Return the files of the keys; raises BuildError when there are none."""
+        """Return the files of the keys; raises Unequipped when there are none."""
         named = os.environ.get(VARIABLE)
         if named:
             return _all_files(Path(named))
@@ -43,7 +43,7 @@ class Keys:
         patterns = [pattern.format(number=number) for pattern in self.patterns]
         found = {path.resolve() for pattern in patterns for path in DIRECTORY.glob(pattern)}
         if not found:
-            raise BuildError(
+            raise Unequipped(
                 f"{DIRECTORY} holds no {' or '.join(patterns)}, without which no signature can be "
                 f"checked; dnf install {self.package}, or name a directory of keys by {VARIABLE}"
             )
@@ -71,10 +71,10 @@ class Keyring:
         try:
             said = capture([*self._command(), *options, str(package)])
         except CommandFailed as error:
-            raise HeadersNotFound(_reason(error.output)) from None
+            raise NoAnswer(_reason(error.output)) from None
         verdicts = {verdict.upper() for verdict in _SIGNATURE.findall(said)} - {_MISSING}
         if verdicts - {"OK"} or not (verdicts or unsigned):
-            raise HeadersNotFound(_reason(said))
+            raise NoAnswer(_reason(said))
         return bool(verdicts)
 
     def _import(self, key: Path) -> None:
