@@ -58,6 +58,7 @@ class World:
         environment = {
             **self.github.environment(),
             "KMODBOT_DRIVER": DRIVER,
+            "KMODBOT_LOG_FORMAT": "console",
             "PORT": str(self.port),
             "DATABASE_URL": f"sqlite:///{self.directory}/kmodbot.db",
             "KMODBOT_RECONCILE_SECONDS": "5",
