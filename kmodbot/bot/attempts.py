@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubUnavailable
 from kmodbot.bot.logs import bind
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from kmodbot.bot.build import Build
 
 log = logging.getLogger(__name__)
+
+# What a store that is away, or busy for too long, raises; a wrong statement is an error of ours.
+_STORE_OUTAGE = (OSError, InterfaceError, OperationalError)
 
 
 async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Any) -> bool:
@@ -36,8 +41,11 @@ async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]
 
 def report(what: str, error: Exception) -> None:
     """Log an error of one piece of work."""
-    # An outage of GitHub is no fault of ours and needs no traceback; it is tried again.
+    # An outage is no fault of ours and needs no traceback; it is tried again.
     if isinstance(error, (GitHubUnavailable, DispatchFailed)):
         log.warning("%s: tried again later: %s", what, error)
+    elif isinstance(error, _STORE_OUTAGE):
+        reason = getattr(error, "orig", None) or error
+        log.warning("%s: tried again later: the store fails: %s", what, reason)
     else:
         log.exception("%s: unexpected error", what, exc_info=error)

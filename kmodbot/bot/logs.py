@@ -70,6 +70,9 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
     handler.setFormatter(JsonLines() if form is LogFormat.JSON else Console())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # What libraries tell of every statement drowns what the bot tells.
+    for library in ("aiosqlite", "asyncio"):
+        logging.getLogger(library).setLevel(max(logging.INFO, logging.getLogger().level))
     logging.getLogger("aiohttp.server").addFilter(_is_our_concern)
     logging.captureWarnings(capture=True)
 

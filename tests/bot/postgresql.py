@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,16 +21,12 @@ import pytest
 from kmodbot.bot.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PASSWORD = "open-sesame"
-_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "max_connections": "200",
-    # What a power cut would take is of no use after the tests.
-    "fsync": "off",
-    "full_page_writes": "off",
-}
+_SETTINGS = {"listen_addresses": "127.0.0.1", "max_connections": "200"}
+# What a power cut would take is of no use after the tests.
+_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,7 @@ class Server:
     directory: Path
     programs: Path
     port: int
+    settings: Mapping[str, str]
 
     def url(self, database: str) -> str:
         """Return the address of a database."""
@@ -72,7 +70,8 @@ class Server:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections."""
-        options = _SETTINGS | {
+        options = {
+            **self.settings,
             "port": str(self.port),
             "unix_socket_directories": str(self.directory),
         }
@@ -84,21 +83,39 @@ class Server:
         self.control("-m", "immediate", "stop")
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """Return a server that runs as long as the tests do."""
+class NotInstalled(Exception):
+    """PostgreSQL's server is missing."""
+
+
+@contextmanager
+def running(*, durable: bool) -> Iterator[Server]:
+    """Run a server until the block ends; a ``durable`` one waits for the disk, as usual.
+
+    Raises:
+        NotInstalled: there is none on this machine.
+
+    """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        pytest.fail("these tests need PostgreSQL's server: apt-get install postgresql")
+        raise NotInstalled("PostgreSQL's server is missing: apt-get install postgresql")
     directory = Path(tempfile.mkdtemp(prefix="kmodbot-postgresql-"))
-    server = Server(directory, found[-1].parent, _free_port())
+    settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
+    server = Server(directory, found[-1].parent, _free_port(), settings)
     try:
         _initialise(server)
         server.start()
         yield server
-        server.stop()
     finally:
+        with suppress(subprocess.CalledProcessError):
+            server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """Return a server that runs as long as the tests do."""
+    with running(durable=False) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from tests.bot.conftest import on_both_stores
 from tests.bot.postgresql import PASSWORD
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kmodbot.sandbox import Sandbox
     from tests.bot.postgresql import Server
 
@@ -96,6 +98,17 @@ class TestDeliveries:
     ) -> None:
         assert kmodbot_deliveries("retry", guid) == 1
         assert guid in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_there_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/elsewhere.db")
+
+    assert kmodbot_deliveries("list") == 2
+
+    assert f"there is no database at {tmp_path}/elsewhere.db" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.db").exists()
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture
+def content() -> dict[str, bytes]:
+    """Return the files of the repository."""
+    return CONTENT
+
+
+@pytest.fixture
 async def github(
-    tmp_path: Path, receiver: Receiver, runner: TestRunner, clock: Clock
+    tmp_path: Path,
+    content: dict[str, bytes],
+    receiver: Receiver,
+    runner: TestRunner,
+    clock: Clock,
 ) -> AsyncIterator[Sandbox]:
     async with Sandbox(
-        tmp_path, content=CONTENT, runner=runner, webhook_url=receiver.url, clock=clock
+        tmp_path, content=content, runner=runner, webhook_url=receiver.url, clock=clock
     ) as github:
         yield github
         # Nothing may be forgotten on its way when a test ends well.

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .support import HELLO, INPUTS, WORKFLOW, Client, Clock, TestRunner, got, refused
+from .support import (
+    CONTENT,
+    HELLO,
+    INPUTS,
+    WORKFLOW,
+    WORKFLOW_FILE,
+    Client,
+    Clock,
+    TestRunner,
+    got,
+    refused,
+)
 
 if TYPE_CHECKING:
     from kmodbot.sandbox import Run, Sandbox
@@ -95,3 +106,34 @@ async def test_every_answer_says_what_time_it_is_there(bot: Client, clock: Clock
 
     said = parsedate_to_datetime(response.headers["Date"])
     assert abs(said - clock()) < timedelta(seconds=5)
+
+
+class TestAWorkflowOfSeveralJobs:
+    @pytest.fixture
+    def content(self) -> dict[str, bytes]:
+        start = WORKFLOW_FILE.partition(b"jobs:")[0]
+        jobs = b"""\
+jobs:
+  check:
+    steps: [{name: Check, run: check}]
+  build:
+    container: {image: debian:12}
+    steps: [{name: Fetch, uses: x}, {name: Build, run: make}, {name: Keep, uses: y}]
+  publish:
+    steps: [{name: Publish, run: publish}]
+"""
+        return CONTENT | {f".github/workflows/{WORKFLOW}": start + jobs}
+
+    async def test_it_goes_wrong_where_it_builds(
+        self, bot: Client, github: Sandbox, runner: TestRunner
+    ) -> None:
+        runner.conclusion = "failure"
+        run = await dispatch(bot, github)
+        await github.settled()
+
+        jobs = (await got(bot.actions.async_list_jobs_for_workflow_run(*HELLO, run.id))).jobs
+
+        assert [job.conclusion for job in jobs] == ["success", "failure", "skipped"]
+        steps = jobs[1].steps
+        assert steps
+        assert [step.conclusion for step in steps] == ["success", "failure", "skipped"]

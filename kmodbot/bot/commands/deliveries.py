@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="WHAT")
     listing = actions.add_parser("list", help="the newest deliveries")
-    listing.add_argument("--state", choices=[*DeliveryState], help="only those of one state")
+    listing.add_argument(
+        "--state", choices=[state.value for state in DeliveryState], help="only those of one state"
+    )
     listing.add_argument("--limit", type=_count, default=50, help="how many at most (50)")
     listing.add_argument("--json", action="store_true", help="print one JSON list")
     retrying = actions.add_parser("retry", help="take dead deliveries up again")
@@ -40,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """List or retry; return the exit status."""
     if arguments.action == "retry":
-        return with_store(lambda database: _retry(database, arguments.guid))
-    return with_store(lambda database: _list(database, arguments))
+        return with_store(lambda database: _retry(database, arguments.guid), must_exist=True)
+    return with_store(lambda database: _list(database, arguments), must_exist=True)
 
 
 async def _list(database: Database, arguments: argparse.Namespace) -> int:
@@ -65,6 +67,8 @@ async def _retry(database: Database, guid: str | None) -> int:
     if guid is not None and not taken_up:
         sys.stderr.write(f"kmodbot: GUID: no dead delivery has the id {guid!a}\n")
         return _NOT_FOUND
+    if not taken_up:
+        sys.stdout.write("no delivery is dead\n")
     return 0
 
 

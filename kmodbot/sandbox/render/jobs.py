@@ -1,4 +1,7 @@
-"""The jobs of a run. Those of a failed run fail in the last step of the first job."""
+"""The jobs of a run. A run that did not end well went wrong where it builds.
+
+That is the first job in a container, or the first job of all, and its last step with a command.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,12 @@ if TYPE_CHECKING:
 def jobs(world: World, run: Run, workflow: Workflow) -> list[dict[str, Any]]:
     """Return the jobs of the latest attempt, in the order of the workflow's file."""
     documents = workflow.document.get("jobs") or {}
-    shown, conclusion = [], run.conclusion
+    builds = next((name for name, job in documents.items() if "container" in (job or {})), None)
+    ended_well = run.conclusion in (None, "success")
+    shown, conclusion = [], run.conclusion if ended_well or builds is None else "success"
     for number, (name, job) in enumerate(documents.items(), 1):
+        if name == builds:
+            conclusion = run.conclusion
         shown.append(_job(world, run, workflow, number, str(name), job or {}, conclusion))
         if conclusion not in (None, "success"):
             conclusion = "skipped"
@@ -67,16 +74,25 @@ def _steps(
     steps = job.get("steps") or []
     if conclusion == "skipped":
         return []
+    commands = [number for number, step in enumerate(steps, 1) if "run" in step]
+    bad = commands[-1] if commands else len(steps)
     return [
         {
             "name": str(step.get("name") or f"Run {step.get('uses') or step.get('run')}"),
             "status": status,
-            "conclusion": conclusion if number == len(steps) or conclusion is None else "success",
+            "conclusion": _step_conclusion(conclusion, number - bad),
             "number": number,
             **times,
         }
         for number, step in enumerate(steps, 1)
     ]
+
+
+def _step_conclusion(conclusion: str | None, after: int) -> str | None:
+    """Return how a step ended that stands so many steps after the one that went wrong."""
+    if conclusion in (None, "success") or after == 0:
+        return conclusion
+    return "skipped" if after > 0 else "success"
 
 
 def _ended(run: Run) -> str | None:
