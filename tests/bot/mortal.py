@@ -2,7 +2,7 @@
 
 Run as a script: every line of the standard input is a JSON object with the ``environment`` of a
 bot, and with ``commits``, after how many of them it kills itself (0 for never). ``started PID`` and
-``ended PID`` are printed for each. When the input ends, so do they.
+``ended PID STATUS`` are printed for each. When the input ends, so do they.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def main() -> None:
         ready, _, _ = select.select([sys.stdin.fileno(), ended], [], [])
         if ended in ready:
             os.read(ended, 4096)
-        for pid in [pid for pid in alive if os.waitpid(pid, os.WNOHANG) != (0, 0)]:
-            alive.discard(pid)
-            tell(f"ended {pid}")
+        for pid in [*alive]:
+            gone, status = os.waitpid(pid, os.WNOHANG)
+            if gone:
+                alive.discard(pid)
+                tell(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
         if sys.stdin.fileno() in ready:
             line = sys.stdin.readline()
             if not line:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import json
+import os
+import signal
 import socket
 import sys
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from tests.bot import mortal
 from tests.bot.conftest import DEBIAN, eventually, on_both_stores
 
 if TYPE_CHECKING:
@@ -23,30 +29,53 @@ KERNELS = 50
 
 
 @asynccontextmanager
-async def bot_process(environment: dict[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
-    """Run ``kmodbot serve``; yield what speaks to it once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "kmodbot.cli", "serve"), env=environment | {"PORT": str(port)}
+async def bot_processes(environment: dict[str, str]) -> AsyncIterator[list[aiohttp.ClientSession]]:
+    """Run ``kmodbot serve`` several times; yield what speaks to each, once all of them answer."""
+    forker = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", mortal.__name__),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
     )
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+    assert forker.stdin is not None
+    assert forker.stdout is not None
+    try:
+        async with AsyncExitStack() as stack:
+            bots = []
+            for port in free_ports(PROCESSES):
+                order = {"environment": environment | {"PORT": str(port)}, "commits": 0}
+                forker.stdin.write(json.dumps(order).encode() + b"\n")
+                session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
+                bots.append(await stack.enter_async_context(session))
+            said = [(await forker.stdout.readline()).split() for _ in bots]
+            assert [word for word, _ in said] == [b"started"] * PROCESSES
+            for bot in bots:
+                await eventually(functools.partial(answers, bot), seconds=60)
+            yield bots
+            for _, pid in said:
+                os.kill(int(pid), signal.SIGTERM)
+            ended = [(await forker.stdout.readline()).split() for _ in bots]
+            assert [status for *_, status in ended] == [b"0"] * PROCESSES
+    finally:
+        # Bots that still run are killed then.
+        forker.stdin.close()
+        await forker.wait()
 
-        async def answers() -> bool:
-            assert process.returncode is None
-            try:
-                async with session.get("/healthz") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientError:
-                return False
 
-        try:
-            await eventually(answers, seconds=60)
-            yield session
-        finally:
-            process.terminate()
-            assert await process.wait() == 0
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+async def answers(bot: aiohttp.ClientSession) -> bool:
+    try:
+        async with bot.get("/healthz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
 
 
 async def ask(bot: aiohttp.ClientSession, kernel: int) -> str:
@@ -76,10 +105,7 @@ async def test_eight_bots_start_each_of_fifty_builds_once(
         "KMODBOT_WRITE_SECONDS": "0.02",
     }
     github.hold_runs()
-    async with AsyncExitStack() as stack:
-        starting = (stack.enter_async_context(bot_process(environment)) for _ in range(PROCESSES))
-        bots = await asyncio.gather(*starting)
-
+    async with bot_processes(environment) as bots:
         asked = [ask(bot, kernel) for kernel in range(KERNELS) for bot in bots]
         build_ids = Counter(await asyncio.gather(*asked))
 

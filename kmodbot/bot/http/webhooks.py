@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+_ACCEPTED, _IGNORED = b'{"message": "accepted"}', b'{"message": "ignored"}'
+
 
 async def receive_delivery(request: web.Request) -> web.Response:
     """Store a delivery that GitHub signed and answer at once; the work happens later.
@@ -43,11 +46,15 @@ async def receive_delivery(request: web.Request) -> web.Response:
     guid, kind = _header(request, "X-GitHub-Delivery"), _header(request, "X-GitHub-Event")
     event = _read(kind, payload, request.app[keys.SETTINGS])
     if event is None:
-        return web.json_response({"message": "ignored"}, status=HTTPStatus.ACCEPTED)
+        return _answer(_IGNORED)
     delivery = Delivery(guid, kind, essence(event, request.app[keys.SETTINGS]))
     if await _store(request.app[keys.INTAKE], delivery):
         request.app[keys.WORKERS].delivery_arrived()
-    return web.json_response({"message": "accepted"}, status=HTTPStatus.ACCEPTED)
+    return _answer(_ACCEPTED)
+
+
+def _answer(body: bytes) -> web.Response:
+    return web.Response(body=body, status=HTTPStatus.ACCEPTED, headers=_JSON)
 
 
 async def _signed_payload(request: web.Request) -> bytes:
