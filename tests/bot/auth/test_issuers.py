@@ -19,6 +19,7 @@ from kmodbot.bot.auth.caller import Caller, Role
 from kmodbot.bot.auth.issuers import Issuers, IssuerSettings, NotAccepted, NotAllowed
 from kmodbot.bot.auth.keysets import IssuerUnavailable
 from tests.bot.auth.support import AUDIENCE, NODE, Issuer, running_issuer
+from tests.bot.conftest import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -243,6 +244,48 @@ class TestKeys:
         monkeypatch.setattr(keysets, "_SECONDS_FRESH", 0.0)
 
         assert (await issuers.caller(issuer.token(jti="another"))).name == NODE
+
+    @pytest.mark.usefixtures("no_pause")
+    async def test_old_keys_do_not_hold_for_ever(
+        self, issuer: Issuer, issuers: Issuers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await issuers.caller(issuer.token())
+        issuer.up = False
+        monkeypatch.setattr(keysets, "_SECONDS_STALE", 0.0)
+
+        with pytest.raises(IssuerUnavailable):
+            await issuers.caller(issuer.token(jti="another"))
+
+    @pytest.mark.usefixtures("no_pause")
+    async def test_nobody_waits_while_known_keys_are_read_again(
+        self, issuer: Issuer, issuers: Issuers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await issuers.caller(issuer.token())
+        monkeypatch.setattr(keysets, "_SECONDS_FRESH", 0.0)
+        issuer.may_answer.clear()
+
+        for number in range(3):
+            assert await issuers.caller(issuer.token(jti=str(number))) == Caller(NODE)
+        await eventually(lambda: issuer.reads == 2)
+        issuer.may_answer.set()
+
+    async def test_keys_that_arrive_in_pieces_are_read_to_the_end(
+        self, issuer: Issuer, issuers: Issuers
+    ) -> None:
+        issuer.pieces = True
+
+        assert (await issuers.caller(issuer.token())).role is Role.NODE
+
+    @pytest.mark.parametrize(
+        "padding", [b" " * (1 << 20), b"[" * 100_000], ids=["too large", "too deep"]
+    )
+    async def test_keys_that_no_issuer_would_send_are_not_read(
+        self, issuer: Issuer, issuers: Issuers, padding: bytes
+    ) -> None:
+        issuer.padding = padding
+
+        with pytest.raises(IssuerUnavailable):
+            await issuers.caller(issuer.token())
 
     async def test_without_any_key_nothing_can_be_said(
         self, issuer: Issuer, issuers: Issuers
