@@ -71,6 +71,9 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("KMODBOT_ALLOW_UNAUTHENTICATED", "perhaps"),
         ("KMODBOT_API_TOKENS", "hunter2:sha256=hunter2"),
         ("KMODBOT_OIDC_ISSUERS", "issuer.example.com"),
+        ("KMODBOT_OIDC_ISSUERS", "http://issuer.example.com"),
+        ("KMODBOT_OIDC_ISSUERS", "https://issuer.example.com/#x"),
+        ("KMODBOT_OIDC_JWKS_URL", "http://issuer.example.com/keys"),
         ("KMODBOT_OIDC_JWKS_URL", "https://issuer.example.com/keys"),
         ("KMODBOT_RATE_PER_MINUTE", "0"),
         ("KMODBOT_MAX_BUILDS", "many"),
@@ -133,13 +136,34 @@ def test_an_issuer_is_a_way_to_know_callers(environment: dict[str, str]) -> None
 
     # An issuer is compared letter by letter.
     assert oidc.issuers == ("https://a.example", "https://b.example/")
-    assert (oidc.audiences, oidc.subjects, oidc.operators) == (("kmodbot",), ("*",), ())
+    assert (oidc.audiences, oidc.subjects, oidc.operators) == (("kmodbot",), (), ())
 
 
 def test_an_issuer_needs_an_audience(environment: dict[str, str]) -> None:
     found = problems(environment | {"KMODBOT_OIDC_ISSUERS": "https://a.example"})
 
     assert found.startswith("KMODBOT_OIDC_AUDIENCE is missing")
+
+
+def test_an_issuer_on_this_machine_may_speak_in_the_clear(environment: dict[str, str]) -> None:
+    oidc = {"KMODBOT_OIDC_ISSUERS": "http://127.0.0.1:8080", "KMODBOT_OIDC_AUDIENCE": "kmodbot"}
+
+    assert Settings.from_environment(environment | oidc).oidc.issuers == ("http://127.0.0.1:8080",)
+
+
+@pytest.mark.parametrize("name", ["KMODBOT_OIDC_SUBJECTS", "KMODBOT_OIDC_OPERATORS"])
+def test_with_several_issuers_a_pattern_says_whose_subjects_it_means(
+    environment: dict[str, str], name: str
+) -> None:
+    several = environment | {
+        "KMODBOT_OIDC_ISSUERS": "https://a.example, https://b.example",
+        "KMODBOT_OIDC_AUDIENCE": "kmodbot",
+    }
+
+    found = problems(several | {name: "https://a.example#ops, ops"})
+    assert found.startswith(name)
+    assert "https://a.example#system:serviceaccount:drivers:*" in found
+    Settings.from_environment(several | {name: "https://a.example#ops, https://b.example#*"})
 
 
 def test_no_secret_shows_in_the_settings(environment: dict[str, str]) -> None:

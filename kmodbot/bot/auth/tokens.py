@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.auth.caller import Caller, Role
+from kmodbot.bot.auth.caller import ANONYMOUS, Caller, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,8 @@ PREFIX = "kmb_"
 _BYTES = 32
 _DIGEST = "sha256="
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Of those whom the bot names itself in the audit trail.
+_TAKEN = frozenset({ANONYMOUS.name, "discovery"})
 _HEX = re.compile(r"[0-9a-f]{64}")
 _FORM = "expected name:role:sha256=64 hex digits, as `kmodbot token NAME` prints it"
 
@@ -56,11 +58,13 @@ def parse_token_name(value: str) -> str:
     """Return the name of a token.
 
     Raises:
-        ValueError: it has another form.
+        ValueError: it has another form, or the bot calls somebody else so.
 
     """
     if not _NAME.fullmatch(value):
         raise ValueError("expected a name of small letters, digits, dots, dashes, at most 64")
+    if value in _TAKEN:
+        raise ValueError(f"expected a name other than {' and '.join(sorted(_TAKEN))}")
     return value
 
 

@@ -54,6 +54,8 @@ def test_the_digest_itself_is_no_token() -> None:
         f"ops:node:more:sha256={'0' * 64}",
         f"Ops:node:sha256={'0' * 64}",
         f":node:sha256={'0' * 64}",
+        f"anonymous:node:sha256={'0' * 64}",
+        f"discovery:operator:sha256={'0' * 64}",
         f"ops:node:sha256={'0' * 64}, ops:operator:sha256={'1' * 64}",
         " , ",
     ],
