@@ -15,7 +15,7 @@ _ERRORS: Final = {
     409: "the last build failed lately; `retry_after` says when it may be asked for again",
     413: "the body is too large",
     415: "the body is not declared as application/json",
-    429: "the caller starts too many builds",
+    429: "the caller starts too many builds, or makes the bot ask GitHub too much",
     503: "GitHub, the store or an issuer cannot be used now, or too many builds are in flight",
 }
 _LATER: Final = {409, 429, 503}
@@ -125,7 +125,7 @@ PATHS: Final[dict[str, Any]] = {
                         "Cache-Control": _header("not to be kept", text()),
                     },
                 },
-                **_errors(404, *_CALLER),
+                **_errors(404, 429, *_CALLER),
             },
         }
     },
