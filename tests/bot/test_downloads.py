@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmodbot.bot import keys
-from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.build import Target
 from kmodbot.bot.choices import Downloads
 from kmodbot.bot.downloads import parse_address
@@ -135,7 +135,7 @@ async def test_an_outage_is_told(built: Bot, github: Sandbox, kind: RequestKind)
 
 
 async def test_a_node_has_to_say_who_it_is(settings: Settings, github: Sandbox) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with (
         running_bot(guarded, github) as bot,
         bot.client.get(PATH, allow_redirects=False) as answer,
@@ -146,7 +146,7 @@ async def test_a_node_has_to_say_who_it_is(settings: Settings, github: Sandbox) 
 async def test_a_loader_shows_its_token_to_the_bot_and_not_to_the_storage(
     settings: Settings, github: Sandbox, tmp_path: Path
 ) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with running_bot(guarded, github) as bot:
         bot.client.session.headers["Authorization"] = "Bearer one"
         _, asked = await bot.ask()

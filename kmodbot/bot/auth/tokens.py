@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PREFIX = "kmb_"
 _BYTES = 32
 _DIGEST = "sha256="
+# A plain digest of what can be guessed is no secret.
+_SHORTEST = 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # Of those whom the bot names itself in the audit trail.
 _TAKEN = frozenset({ANONYMOUS.name, "discovery"})
@@ -71,6 +73,8 @@ def parse_token_name(value: str) -> str:
 def parse_api_tokens(value: str) -> tuple[ApiToken, ...]:
     """Read tokens separated by commas: ``name:role:sha256=HEX``, or the bare token of a node.
 
+    A bare token has at least 20 characters.
+
     Raises:
         ValueError: one has another form, or two share a name. Nothing of a token is quoted.
 
@@ -87,6 +91,10 @@ def parse_api_tokens(value: str) -> tuple[ApiToken, ...]:
 
 def _parse(entry: str, number: int) -> ApiToken:
     if _DIGEST not in entry:
+        if entry.count(":") == 2 or len(entry) < _SHORTEST:
+            raise ValueError(
+                f"entry {number}: {_FORM}; a bare token has at least {_SHORTEST} characters"
+            )
         return ApiToken.of(entry, f"token-{number}")
     name, role, digest = (*entry.split(":"), "", "")[:3]
     hexadecimal = digest.removeprefix(_DIGEST)
