@@ -178,8 +178,12 @@ class Dispatcher:
             retry_after = error.retry_after if isinstance(error, GitHubUnavailable) else None
             raise DispatchFailed(retry_after or 30) from error
         except GitHubRefused as error:
+            # Nodes get to see the reason; GitHub's own words are for the operator.
+            log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
-                build, f"GitHub refused to start {self._settings.workflow}: {error}"
+                build,
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
+                "and the App's permissions with the documentation; the bot's log has the details",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)
