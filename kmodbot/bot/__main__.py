@@ -44,14 +44,14 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
     logging.getLogger(__name__).info(
         "starting for %s on http://%s:%d", settings.repository, settings.host, settings.port
     )
-    # SIGTERM and SIGINT end the loop; requests under way get ten seconds, as container runtimes do.
+    # SIGTERM and SIGINT end the loop; requests and work under way have the same time.
     try:
         web.run_app(
             create_app(settings),
             host=settings.host,
             port=settings.port,
             access_log=None,
-            shutdown_timeout=10,
+            shutdown_timeout=settings.drain_seconds,
             print=None,
         )
     except OSError as error:

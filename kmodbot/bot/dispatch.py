@@ -88,11 +88,13 @@ class Dispatcher:
         *,
         caller: str = "",
         force: bool = False,
+        look: Callable[[], None] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Answer a node that wants the package of ``target``.
 
-        ``admit`` is awaited before something new is reserved, and raises what refuses it. With
+        ``look`` is called before GitHub's API is asked about a package that is not known, and
+        ``admit`` is awaited before something new is reserved; they raise what refuses it. With
         ``force`` a build that failed lately does not keep a new one from being started.
 
         Raises:
@@ -103,7 +105,7 @@ class Dispatcher:
         known = await self._builds.of_target(target)
         if known is not None and known.phase is not Phase.DONE:
             return Outcome(build=known)
-        package = await self._find_package(target, known)
+        package = await self._find_package(target, known, look)
         if package is not None:
             if known is None:
                 await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
@@ -115,8 +117,12 @@ class Dispatcher:
             await admit()
         return await self._reserve(target, known, caller)
 
-    async def _find_package(self, target: Target, known: Build | None) -> Package | None:
+    async def _find_package(
+        self, target: Target, known: Build | None, look: Callable[[], None] | None
+    ) -> Package | None:
         if known is None or known.package is None:
+            if look is not None and await self._index.must_ask(target):
+                look()
             return await self._index.discover(target)
         try:
             return await self._index.confirm(target, known.package)
@@ -172,8 +178,12 @@ class Dispatcher:
             retry_after = error.retry_after if isinstance(error, GitHubUnavailable) else None
             raise DispatchFailed(retry_after or 30) from error
         except GitHubRefused as error:
+            # Nodes get to see the reason; GitHub's own words are for the operator.
+            log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
-                build, f"GitHub refused to start {self._settings.workflow}: {error}"
+                build,
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
+                "and the App's permissions with the documentation; the bot's log has the details",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)

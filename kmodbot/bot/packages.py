@@ -74,6 +74,16 @@ class PackageIndex:
         # Before a package that we published counts as gone, the API is asked for certain.
         return await self.find(target) or await self.find(target, max_age=0)
 
+    async def must_ask(self, target: Target) -> bool:
+        """Tell whether GitHub's API has to be called to discover a package that nobody published.
+
+        Raises:
+            GitHubError: that is not known now.
+
+        """
+        facts = await self._repository.facts()
+        return facts.is_private and not self._reads.has(target.tag, _SECONDS_A_MISS_HOLDS)
+
     async def discover(self, target: Target) -> Package | None:
         """Return the package of ``target``, which we have not published; None when there is none.
 

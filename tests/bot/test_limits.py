@@ -23,6 +23,7 @@ from kmodbot.bot.github.errors import (
     judge,
 )
 from kmodbot.bot.github.pace import Pace, Silence
+from kmodbot.bot.github.quota import Quota
 
 
 def answer(status: int, message: str = "", **headers: str) -> gidgethub.HTTPException:
@@ -119,6 +120,32 @@ def test_the_primary_limit_waits_for_the_reset() -> None:
 
     assert isinstance(limit, GitHubLimited)
     assert 590 <= limit.retry_after <= 600
+
+
+class TestQuota:
+    @staticmethod
+    def told(quota: Quota, **headers: str) -> int | None:
+        return quota.note({f"x-ratelimit-{name}": value for name, value in headers.items()})
+
+    def test_nothing_is_held_back_before_github_has_told_a_limit(self) -> None:
+        assert Quota().seconds_until_spare() == 0
+
+    @pytest.mark.parametrize(("remaining", "seconds"), [("501", 0), ("500", 600), ("0", 600)])
+    def test_a_tenth_is_kept_until_the_hour_is_over(self, remaining: str, seconds: int) -> None:
+        now = [1000.0]
+        quota = Quota(lambda: now[0])
+
+        assert self.told(quota, limit="5000", remaining=remaining, reset="1600") == int(remaining)
+        assert quota.seconds_until_spare() == seconds
+        now[0] = 1601.0
+        assert quota.seconds_until_spare() == 0
+
+    def test_another_limit_says_nothing_about_this_one(self) -> None:
+        quota = Quota(lambda: 1000.0)
+
+        assert self.told(quota, limit="30", remaining="1", reset="1600", resource="search") is None
+        assert self.told(quota) is None
+        assert quota.seconds_until_spare() == 0
 
 
 class TestSilence:

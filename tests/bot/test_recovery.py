@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from kmodbot.bot import keys
-from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store.deliveries import Deliveries
@@ -312,7 +312,7 @@ async def test_a_compressed_body_is_refused(bot: Bot, encoding: str) -> None:
 
 
 async def test_a_token_that_is_not_text_is_refused(settings: Settings, github: Sandbox) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with running_bot(guarded, github) as bot:
         reader, writer = await asyncio.open_connection("127.0.0.1", bot.client.port)
         writer.write(

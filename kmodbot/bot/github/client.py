@@ -17,6 +17,7 @@ from kmodbot.bot.github.errors import (
 )
 from kmodbot.bot.github.identity import Identity
 from kmodbot.bot.github.pace import Pace, Silence
+from kmodbot.bot.github.quota import Quota
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
 from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved
 
@@ -35,7 +36,8 @@ class GitHubClient:
     """Calls GitHub for one repository. Paths begin below ``/repos/{owner}/{name}``.
 
     Every call raises :class:`GitHubUnavailable` when it may succeed later, :class:`GitHubRefused`
-    when it will not. Writes wait for each other, with a pause between them.
+    when it will not. Writes wait for each other, with a pause between them. ``quota`` is what is
+    left of the installation's hourly limit.
     """
 
     def __init__(
@@ -45,13 +47,15 @@ class GitHubClient:
         observer: CallObserver | None = None,
     ) -> None:
         self._observer = observer or Unobserved()
+        self.quota = Quota()
         base = {"base_url": settings.api_url}
-        self._as_app = Transport(session, self._observer, **base)
+        # The App itself has a limit of its own, which nothing of ours comes near.
+        self._as_app = Transport(session, self._observer, None, **base)
         # An ETag belongs to the token that fetched it, so only the reader, with one token for its
         # whole hour, has a cache.
         cache: LRUCache[Any, Any] = LRUCache(_CACHED_ANSWERS)
-        self._reader = Transport(session, self._observer, cache=cache, **base)
-        self._writer = Transport(session, self._observer, **base)
+        self._reader = Transport(session, self._observer, self.quota, cache=cache, **base)
+        self._writer = Transport(session, self._observer, self.quota, **base)
         self._identity = Identity(settings.app_id, settings.private_key)
         self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
         self._repository = f"/repos/{settings.repository}"

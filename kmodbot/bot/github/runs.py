@@ -84,6 +84,7 @@ class Runs:
     def __init__(self, client: GitHubClient, workflow: str) -> None:
         self._client = client
         self._workflow = f"/actions/workflows/{workflow}"
+        self._tells_runs = True
 
     @property
     def must_wait(self) -> bool:
@@ -95,14 +96,18 @@ class Runs:
 
         https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
         """
-        request: dict[str, Any] = {"ref": ref, "inputs": inputs, "return_run_details": True}
+        request: dict[str, Any] = {"ref": ref, "inputs": inputs}
+        if self._tells_runs:
+            request["return_run_details"] = True
         try:
             answer = await self._post(request)
         except GitHubRefused as error:
             # GitHub Enterprise Server before 3.21 does not know the field.
             if error.status not in {400, 422} or "return_run_details" not in str(error):
                 raise
-            del request["return_run_details"]
+            # It will not know it the next time either, and each write makes the others wait.
+            self._tells_runs = False
+            request.pop("return_run_details", None)
             answer = await self._post(request)
         if not answer:
             return None
