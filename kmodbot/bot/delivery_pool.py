@@ -44,6 +44,7 @@ class DeliveryPool:
     ) -> None:
         self._deliveries = deliveries
         self._intake = intake
+        intake.stored_late = self.wake
         self._act = act
         self._size = settings.delivery_workers
         # A process that is killed blocks what it worked on for so long.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kmodbot.bot.store.deliveries import Deliveries, Delivery
 
@@ -24,6 +24,8 @@ class Intake:
 
     def __init__(self, deliveries: Deliveries) -> None:
         self._deliveries = deliveries
+        # Called when work was stored that nobody waits for any more.
+        self.stored_late: Callable[[], None] = _nothing
         self._arrived: list[tuple[Delivery, asyncio.Future[bool]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -58,13 +60,19 @@ class Intake:
         else:
             outcomes = [_take(taken, delivery.guid) for delivery in deliveries]
         for (_, stored), outcome in zip(batch, outcomes, strict=True):
-            # Who hung up does not wait any more.
+            # Who hung up, or ran out of time, does not wait any more.
             if stored.done():
+                if outcome is True:
+                    self.stored_late()
                 continue
             if isinstance(outcome, Exception):
                 stored.set_exception(outcome)
             else:
                 stored.set_result(outcome)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _take(taken: set[str], guid: str) -> bool:
