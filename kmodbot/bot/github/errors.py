@@ -33,6 +33,10 @@ class GitHubUnavailable(GitHubError):
         self.retry_after = retry_after
 
 
+class GitHubUnreachable(GitHubUnavailable):
+    """No connection to GitHub can be made, whatever it would be asked."""
+
+
 class GitHubLimited(GitHubUnavailable):
     """GitHub wants us to be silent for ``retry_after`` seconds; nothing was applied.
 
