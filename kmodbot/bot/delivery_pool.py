@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -50,6 +50,7 @@ class DeliveryPool:
         act: Callable[[Delivery], Awaitable[None]],
     ) -> None:
         self._deliveries = deliveries
+        self._now = deliveries.now
         self._intake = intake
         intake.stored_late = self.wake
         self._act = act
@@ -109,7 +110,7 @@ class DeliveryPool:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
         await self._take_up(0)
-        await self._deliveries.give_back(self._holder, datetime.now(UTC))
+        await self._deliveries.give_back(self._holder, await self._now())
 
     @property
     def _free(self) -> int:
@@ -125,11 +126,11 @@ class DeliveryPool:
         if self._may_have_more:
             return 0
         due = await self._deliveries.next_due()
-        return None if due is None else (due - datetime.now(UTC)).total_seconds()
+        return None if due is None else (due - await self._now()).total_seconds()
 
     async def _take_up(self, most: int) -> bool:
         """Record what is done, and start work on up to ``most`` deliveries that are due."""
-        now = datetime.now(UTC)
+        now = await self._now()
         done, self._done = self._done, []
         try:
             taken = await self._deliveries.lease(self._holder, now, now + self._lease, most, done)
@@ -157,7 +158,7 @@ class DeliveryPool:
         self._renewing = None
 
     async def _renew(self) -> None:
-        await self._deliveries.renew(self._holder, datetime.now(UTC) + self._lease)
+        await self._deliveries.renew(self._holder, await self._now() + self._lease)
 
     async def _work_off(self, delivery: Delivery) -> None:
         what = f"delivery {delivery.guid}"
@@ -165,7 +166,7 @@ class DeliveryPool:
             await self._act(delivery)
         except GitHubUnavailable as error:
             report(what, error)
-            outcome = self._unserved_by(error, delivery)
+            outcome = self._put_off(delivery, error)
         except Exception as error:
             report(what, error)
             outcome = self._stumbled(delivery, redact(f"{type(error).__name__}: {error}"))
@@ -178,20 +179,21 @@ class DeliveryPool:
         # What cannot be recorded is done again when the lease has run out.
         await attempt(what, lambda: outcome)
 
-    def _unserved_by(self, error: GitHubUnavailable, delivery: Delivery) -> Awaitable[None]:
+    async def _put_off(self, delivery: Delivery, error: GitHubUnavailable) -> None:
         """Let all wait where GitHub is away, and this one where only this one cannot be served."""
         self._unserved.add(delivery.guid)
         is_away = isinstance(error, (GitHubLimited, GitHubUnreachable))
         if is_away or len(self._unserved) >= _OUTAGE:
             self._park(error.retry_after)
-            return self._deliveries.give_back(self._holder, datetime.now(UTC), delivery.guid)
-        received_at = delivery.received_at
-        if received_at is not None and datetime.now(UTC) - received_at > _PATIENCE:
-            return self._stumbled(delivery, redact(f"{type(error).__name__}: {error}"))
+            await self._deliveries.give_back(self._holder, await self._now(), delivery.guid)
+            return
+        now, received_at = await self._now(), delivery.received_at
+        if received_at is not None and now - received_at > _PATIENCE:
+            await self._stumbled(delivery, redact(f"{type(error).__name__}: {error}"))
+            return
         tries = self._tries.get(delivery.guid, 0)
         self._tries[delivery.guid] = tries + 1
-        next_try = datetime.now(UTC) + _pause(tries)
-        return self._deliveries.give_back(self._holder, next_try, delivery.guid)
+        await self._deliveries.give_back(self._holder, now + _pause(tries), delivery.guid)
 
     def _park(self, retry_after: int | None) -> None:
         now = asyncio.get_running_loop().time()
@@ -205,7 +207,7 @@ class DeliveryPool:
     async def _stumbled(self, delivery: Delivery, reason: str) -> None:
         attempts = delivery.attempts + 1
         pause = _pause(delivery.attempts)
-        next_try = None if attempts >= _MOST_ATTEMPTS else datetime.now(UTC) + pause
+        next_try = None if attempts >= _MOST_ATTEMPTS else await self._now() + pause
         await self._deliveries.stumbled(delivery.guid, self._holder, reason, next_try)
 
 

@@ -161,7 +161,7 @@ class Dispatcher:
             DispatchFailed: neither worked.
 
         """
-        if not await self._builds.claim(build, datetime.now(UTC)):
+        if not await self._builds.claim(build, await self._builds.now()):
             return
         try:
             # Ends well before another process may take the claim over.
@@ -180,7 +180,7 @@ class Dispatcher:
 
     async def waiting(self) -> Sequence[Build]:
         """Return the builds that nobody has dispatched, or whose dispatcher is gone."""
-        stale = datetime.now(UTC) - timedelta(seconds=self._settings.claim_seconds)
+        stale = await self._builds.now() - timedelta(seconds=self._settings.claim_seconds)
         return await self._builds.queued(claimed_before=stale)
 
     async def _find_or_start(self, build: Build) -> None:

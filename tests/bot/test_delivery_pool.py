@@ -211,7 +211,6 @@ class TestOutage:
 
         assert seconds - 5 < parked <= seconds
 
-
     async def test_several_that_github_cannot_serve_are_an_outage(
         self, deliveries: Deliveries, act: Act
     ) -> None:

@@ -157,7 +157,8 @@ class TestSilence:
     def test_it_grows_where_github_does_not_say_and_starts_anew_after_an_answer(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+        clock = SimpleNamespace(now=0.0)
+        clock.monotonic = lambda: clock.now
         monkeypatch.setattr("kmodbot.bot.github.pace.time", clock)
         silence = Silence()
         unsaid = GitHubLimited("too fast", 60, said=False)

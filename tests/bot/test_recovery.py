@@ -232,6 +232,37 @@ async def test_a_package_without_a_build_is_proposed_when_a_node_asks_for_it(
     assert (len(github.runs), len(github.pulls)) == (1, 1)
 
 
+async def test_a_pull_request_that_is_refused_waits_longer_each_time(
+    bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    def longest(_low: float, high: float) -> float:
+        pauses.append(high)
+        return high if len(pauses) > 2 else 0
+
+    monkeypatch.setattr("kmodbot.bot.proposals.random.uniform", longest)
+    refusal = Fault(method="POST", path="/git/refs", kind="status", status=403, times=99)
+    github.faults.add(refusal)
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    async def refused_again() -> bool:
+        await bot.reconcile()
+        return len(pauses) == 3
+
+    await eventually(refused_again)
+    for _ in range(3):
+        await bot.reconcile()
+
+    assert pauses == [120, 240, 480]
+    assert bot.calls("POST", "/git/refs") == 3
+    assert "cannot be proposed, tried again at" in caplog.text
+    async with bot.client.get("/metrics") as answer:
+        assert "kmodbot_proposals_refused 1.0" in await answer.text()
+    assert {each.state for each in await bot.app[keys.DELIVERIES].list(None, 9)} == {"done"}
+
+
 async def test_a_known_package_is_named_while_github_is_away(
     settings: Settings, github: Sandbox
 ) -> None:

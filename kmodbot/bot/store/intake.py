@@ -7,7 +7,6 @@ next, so the disk is waited for as often as it can be and not as often as GitHub
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ class Intake:
     async def _write(self, batch: Sequence[tuple[Delivery, asyncio.Future[bool]]]) -> None:
         deliveries = [delivery for delivery, _ in batch]
         try:
-            taken = await self._deliveries.receive_all(deliveries, datetime.now(UTC))
+            now = await self._deliveries.now()
+            taken = await self._deliveries.receive_all(deliveries, now)
         except Exception as error:
             outcomes: list[bool | Exception] = [error] * len(batch)
         else:

@@ -1,5 +1,7 @@
 """The version before can go on writing deliveries; proposals that are refused wait longer."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -26,7 +28,7 @@ def downgrade() -> None:
         builds.drop_column("proposal_attempts")
 
 
-def _rename_state(old: str, new: str, default: sa.ColumnElement[object] | None) -> None:
+def _rename_state(old: str, new: str, default: sa.ColumnElement[Any] | None) -> None:
     op.drop_index("ix_deliveries_dead", "deliveries")
     deliveries = sa.table("deliveries", sa.column("state", sa.String))
     op.execute(sa.update(deliveries).where(deliveries.c.state == old).values(state=new))
