@@ -119,10 +119,14 @@ class Dispatcher:
         if known is None or known.package is None:
             return await self._index.discover(target)
         try:
-            return await self._index.confirm(target, known.package)
+            package = await self._index.confirm(target, known.package)
         except GitHubUnavailable:
             # It was published, and packages are not withdrawn while GitHub is away.
             return known.package
+        if package is not None and package != known.package:
+            log.warning("package %s was replaced by somebody", package.name)
+            await self._builds.replaced(known.id, package)
+        return package
 
     async def _remembered_failure(self, target: Target) -> Outcome | None:
         """Return the failure that still stands for its target, so that no boot repeats it."""

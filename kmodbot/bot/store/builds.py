@@ -90,6 +90,10 @@ class Builds:
         values = package_columns(package) | {"phase": Phase.DONE, "finished_at": _moment(now)}
         await self._change(build_id, _OPEN, **values)
 
+    async def replaced(self, build_id: str, package: Package) -> None:
+        """Record that another package was published in place of the one of a finished build."""
+        await self._change(build_id, (Phase.DONE,), **package_columns(package))
+
     async def failed(
         self, build_id: str, error: str, now: datetime | None = None, *, remembered: bool = True
     ) -> bool:
