@@ -11,7 +11,6 @@ import pytest
 
 from kmodbot.bot import keys
 from kmodbot.bot.github import hooks
-from kmodbot.bot.github.client import GitHubClient
 from kmodbot.bot.github.hooks import HookDeliveries, HookDelivery
 from kmodbot.bot.repairs import redelivery
 from kmodbot.bot.repairs.redelivery import failures
@@ -22,6 +21,7 @@ from tests.bot.conftest import eventually, running_bot
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kmodbot.bot.github.client import GitHubClient
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
     from tests.bot.conftest import Bot
