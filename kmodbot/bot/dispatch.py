@@ -125,10 +125,14 @@ class Dispatcher:
                 look()
             return await self._index.discover(target)
         try:
-            return await self._index.confirm(target, known.package)
+            package = await self._index.confirm(target, known.package)
         except GitHubUnavailable:
             # It was published, and packages are not withdrawn while GitHub is away.
             return known.package
+        if package is not None and package != known.package:
+            log.warning("package %s was replaced by somebody", package.name)
+            await self._builds.replaced(known.id, package)
+        return package
 
     async def _remembered_failure(self, target: Target) -> Outcome | None:
         """Return the failure that still stands for its target, so that no boot repeats it."""
@@ -167,7 +171,7 @@ class Dispatcher:
             DispatchFailed: neither worked.
 
         """
-        if not await self._builds.claim(build, datetime.now(UTC)):
+        if not await self._builds.claim(build, await self._builds.now()):
             return
         try:
             # Ends well before another process may take the claim over.
@@ -190,7 +194,7 @@ class Dispatcher:
 
     async def waiting(self) -> Sequence[Build]:
         """Return the builds that nobody has dispatched, or whose dispatcher is gone."""
-        stale = datetime.now(UTC) - timedelta(seconds=self._settings.claim_seconds)
+        stale = await self._builds.now() - timedelta(seconds=self._settings.claim_seconds)
         return await self._builds.queued(claimed_before=stale)
 
     async def _find_or_start(self, build: Build) -> None:

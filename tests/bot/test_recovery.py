@@ -44,20 +44,21 @@ async def test_the_workers_survive_an_error_of_the_store(
     bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, True])
-    waiting = Deliveries.waiting
+    next_due = Deliveries.next_due
 
-    async def locked_twice(self: Deliveries, limit: int = 10) -> object:
+    async def locked_twice(self: Deliveries) -> datetime | None:
         if next(failures, False):
             raise sqlite3.OperationalError("database is locked")
-        return await waiting(self, limit)
+        return await next_due(self)
 
     monkeypatch.setattr("kmodbot.bot.workers._SECONDS_AFTER_AN_ERROR", 0.01)
-    monkeypatch.setattr(Deliveries, "waiting", locked_twice)
+    monkeypatch.setattr(Deliveries, "next_due", locked_twice)
 
     _, asked = await bot.ask()
 
     assert (await bot.status(asked["build_id"], wait=30))["status"] == "done"
     await eventually(lambda: len(github.pulls) == 1)
+    assert list(failures) == []
 
 
 async def test_a_database_of_another_github_does_no_harm(
@@ -230,6 +231,56 @@ async def test_a_package_without_a_build_is_proposed_when_a_node_asks_for_it(
 
     assert status == 200
     assert (len(github.runs), len(github.pulls)) == (1, 1)
+
+
+async def test_a_package_that_somebody_replaced_is_described_as_it_is_now(
+    settings: Settings, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgetful = dataclasses.replace(settings, index_seconds=1e-9)
+    async with running_bot(forgetful, github) as bot:
+        _, asked = await bot.ask()
+        before = await bot.finished(asked["build_id"])
+        await bot.ask()
+        monkeypatch.setattr("kmodbot.bot.packages._SECONDS_A_DIGEST_HOLDS", 0)
+        (asset,) = github.releases[0].assets
+        asset.digest = "sha256:" + "1" * 64
+
+        status, body = await bot.ask()
+
+        assert status == 200
+        assert body["sha256"] == "1" * 64 != before["sha256"]
+        assert (await bot.status(asked["build_id"]))["sha256"] == body["sha256"]
+
+
+async def test_a_pull_request_that_is_refused_waits_longer_each_time(
+    bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    def longest(_low: float, high: float) -> float:
+        pauses.append(high)
+        return high if len(pauses) > 2 else 0
+
+    monkeypatch.setattr("kmodbot.bot.proposals.random.uniform", longest)
+    refusal = Fault(method="POST", path="/git/refs", kind="status", status=403, times=99)
+    github.faults.add(refusal)
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    async def refused_again() -> bool:
+        await bot.reconcile()
+        return len(pauses) == 3
+
+    await eventually(refused_again)
+    for _ in range(3):
+        await bot.reconcile()
+
+    assert pauses == [120, 240, 480]
+    assert bot.calls("POST", "/git/refs") == 3
+    assert "cannot be proposed, tried again at" in caplog.text
+    async with bot.client.get("/metrics") as answer:
+        assert "kmodbot_proposals_refused 1.0" in await answer.text()
+    assert {each.state for each in await bot.app[keys.DELIVERIES].list(None, 9)} == {"done"}
 
 
 async def test_a_known_package_is_named_while_github_is_away(

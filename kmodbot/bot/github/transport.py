@@ -9,7 +9,7 @@ import aiohttp
 import gidgethub.aiohttp
 from gidgethub import sansio
 
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubUnavailable, GitHubUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 # A large body may take its time, as long as it comes.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
+_NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 # https://docs.github.com/en/rest/about-the-rest-api/api-versions
 HEADERS = {"x-github-api-version": "2022-11-28"}
 
@@ -128,7 +129,8 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             remaining = self._quota.note(answer[1]) if self._quota is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            raise GitHubUnavailable(f"GitHub cannot be reached: {reason}") from error
+            kind = GitHubUnreachable if isinstance(error, _NO_CONNECTION) else GitHubUnavailable
+            raise kind(f"GitHub cannot be reached: {reason}") from error
         finally:
             seconds = time.monotonic() - started
             self._observer.called(kind_of(url), status, seconds, remaining)

@@ -35,6 +35,10 @@ class Builds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes share."""
+        return await self._database.now()
+
     async def reserve(
         self, build_id: str, target: Target, now: datetime, requested_by: str = ""
     ) -> tuple[Build, bool]:
@@ -85,6 +89,10 @@ class Builds:
         """Record the published package."""
         values = package_columns(package) | {"phase": Phase.DONE, "finished_at": _moment(now)}
         await self._change(build_id, _OPEN, **values)
+
+    async def replaced(self, build_id: str, package: Package) -> None:
+        """Record that another package was published in place of the one of a finished build."""
+        await self._change(build_id, (Phase.DONE,), **package_columns(package))
 
     async def failed(
         self, build_id: str, error: str, now: datetime | None = None, *, remembered: bool = True
@@ -190,9 +198,24 @@ class Builds:
         old = () if created_before is None else (builds.c.created_at < created_before,)
         return await self._list(running, *old)
 
-    async def unproposed(self) -> Sequence[Build]:
-        """Return finished builds whose kernel has not been proposed yet, the oldest first."""
-        return await self._list(builds.c.phase == Phase.DONE, builds.c.proposed.is_(False))
+    async def unproposed(self, now: datetime | None = None) -> Sequence[Build]:
+        """Return finished builds whose kernel has not been proposed yet, the oldest first.
+
+        Where ``now`` is given only those that are due then: the longest due first, after those that
+        were never tried.
+        """
+        waiting = (builds.c.phase == Phase.DONE, builds.c.proposed.is_(False))
+        if now is None:
+            return await self._list(*waiting)
+        due_at = func.coalesce(builds.c.next_proposal_at, builds.c.created_at)
+        is_due = or_(builds.c.next_proposal_at.is_(None), builds.c.next_proposal_at <= now)
+        return await self._list(*waiting, is_due, order=(builds.c.proposal_attempts > 0, due_at))
+
+    async def proposal_refused(self, build_id: str, next_try: datetime) -> None:
+        """Record that proposing the kernel of a build failed, and when that is tried again."""
+        attempts = builds.c.proposal_attempts + 1
+        values = {"proposal_attempts": attempts, "next_proposal_at": next_try}
+        await self._change(build_id, (Phase.DONE,), **values)
 
     async def kernels(self) -> set[Kernel]:
         """Return every kernel that a package was built for."""
@@ -258,8 +281,11 @@ class Builds:
         async with self._database.reading() as connection:
             return await _one(connection, condition)
 
-    async def _list(self, *conditions: ColumnElement[bool]) -> Sequence[Build]:
-        statement = select(builds).where(*conditions).order_by(builds.c.created_at, builds.c.id)
+    async def _list(
+        self, *conditions: ColumnElement[bool], order: tuple[ColumnElement[Any], ...] = ()
+    ) -> Sequence[Build]:
+        statement = select(builds).where(*conditions)
+        statement = statement.order_by(*order, builds.c.created_at, builds.c.id)
         async with self._database.reading() as connection:
             return [read_build(row) for row in await connection.execute(statement)]
 

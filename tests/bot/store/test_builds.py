@@ -217,6 +217,23 @@ class TestFailures:
         assert await builds.get("done") is not None
 
 
+async def test_proposals_that_were_refused_come_after_the_others_when_they_are_due(
+    builds: Builds,
+) -> None:
+    for number in range(3):
+        await builds.reserve(f"b{number}", target(f"6.1.0-{number}-amd64"), NOW)
+        await builds.done(f"b{number}", PACKAGE)
+    await builds.proposal_refused("b0", NOW + HOUR)
+
+    assert [build.id for build in await builds.unproposed(NOW)] == ["b1", "b2"]
+    due = await builds.unproposed(NOW + HOUR)
+    assert [(build.id, build.proposal_attempts) for build in due] == [
+        ("b1", 0),
+        ("b2", 0),
+        ("b0", 1),
+    ]
+
+
 RESERVE_TWENTY = """
 import asyncio, sys, uuid
 from datetime import UTC, datetime
