@@ -32,6 +32,10 @@ class GitHubUnavailable(GitHubError):
         self.retry_after = retry_after
 
 
+class GitHubUnreachable(GitHubUnavailable):
+    """No connection to GitHub came about, so nothing was sent."""
+
+
 class GitHubLimited(GitHubUnavailable):
     """GitHub wants us to be silent for ``retry_after`` seconds; nothing was applied.
 

@@ -9,7 +9,7 @@ import aiohttp
 import gidgethub.aiohttp
 from gidgethub import sansio
 
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubUnavailable, GitHubUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,9 @@ TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 # https://docs.github.com/en/rest/about-the-rest-api/api-versions
 HEADERS = {"x-github-api-version": "2022-11-28"}
+
+# Errors of a connection that did not come about.
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 # What a call is about, by a part of its path; the first that is found counts.
 _KINDS = (
@@ -121,7 +124,8 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             remaining = int(left) if left.isdecimal() else None
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            raise GitHubUnavailable(f"GitHub cannot be reached: {reason}") from error
+            kind = GitHubUnreachable if isinstance(error, _NOT_SENT) else GitHubUnavailable
+            raise kind(f"GitHub cannot be reached: {reason}") from error
         finally:
             seconds = time.monotonic() - started
             self._observer.called(kind_of(url), status, seconds, remaining)

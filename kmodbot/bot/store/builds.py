@@ -138,9 +138,13 @@ class Builds:
         await self._insert(build)
 
     async def unclaim(self, build: Build) -> None:
-        """Take back the claim that followed ``build``: it has not led to a dispatch."""
+        """Take back the claim that followed ``build``: nothing was dispatched."""
         unchanged = builds.c.claims == build.claims + 1
-        await self._change(build.id, (Phase.QUEUED,), unchanged, claims=build.claims)
+        values: dict[str, Any] = {"claims": build.claims}
+        if build.claims:
+            # When the last dispatch was that may have arrived.
+            values["claimed_at"] = build.claimed_at
+        await self._change(build.id, (Phase.QUEUED,), unchanged, **values)
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
@@ -179,10 +183,19 @@ class Builds:
         async with self._database.reading() as connection:
             return (await connection.scalar(count)) or 0
 
-    async def queued(self, claimed_before: datetime) -> Sequence[Build]:
-        """Return queued builds that nobody has claimed since ``claimed_before``."""
-        unclaimed = or_(builds.c.claimed_at.is_(None), builds.c.claimed_at < claimed_before)
-        return await self._list(builds.c.phase == Phase.QUEUED, unclaimed)
+    async def queued(
+        self, claimed_before: datetime, dispatched_before: datetime | None = None
+    ) -> Sequence[Build]:
+        """Return queued builds that nobody has claimed since ``claimed_before``.
+
+        Those with a dispatch that may have arrived are left out until none has been made since
+        ``dispatched_before``.
+        """
+        moment = builds.c.claimed_at
+        conditions = [or_(moment.is_(None), moment < claimed_before)]
+        if dispatched_before is not None:
+            conditions.append(or_(builds.c.claims == 0, moment < dispatched_before))
+        return await self._list(builds.c.phase == Phase.QUEUED, *conditions)
 
     async def running(self, created_before: datetime | None = None) -> Sequence[Build]:
         """Return builds whose run is known and has not been seen to end, the oldest first."""
