@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt, report
+from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.github.errors import GitHubUnavailable
 from kmodbot.bot.logs import bind, redact
 
@@ -26,6 +27,8 @@ _MOST_ATTEMPTS = 6
 _FIRST_BACKOFF_SECONDS = 5.0
 _LONGEST_BACKOFF_SECONDS = 300.0
 _LONGEST_OUTAGE_BACKOFF_SECONDS = 60.0
+# How long what a delivery tells of may stay unseen until it is looked for again.
+_SHORTEST_LAG_SECONDS, _LONGEST_LAG_SECONDS = 2.0, 30.0
 # Another process may be taking what is due, so it is not looked for without a pause.
 _SHORTEST_WAIT_SECONDS = 0.1
 # How long arrivals may keep the pool from taking up more.
@@ -47,6 +50,7 @@ class DeliveryPool:
         self._act = act
         self._size = settings.delivery_workers
         # A process that is killed blocks what it worked on for so long.
+        self._lag = settings.lag_seconds
         self._lease = timedelta(seconds=settings.claim_seconds)
         self._holder = uuid.uuid4().hex
         self._running: set[asyncio.Task[None]] = set()
@@ -157,6 +161,14 @@ class DeliveryPool:
             report(what, error)
             self._park(error.retry_after)
             outcome = self._deliveries.give_back(self._holder, datetime.now(UTC), delivery.guid)
+        except NotYet:
+            pause = self._pause_of_lag(delivery)
+            if pause is None:
+                # From here on it is up to the repairs.
+                self._done.append(delivery.guid)
+                return
+            next_try = datetime.now(UTC) + pause
+            outcome = self._deliveries.give_back(self._holder, next_try, delivery.guid)
         except Exception as error:
             report(what, error)
             outcome = self._stumbled(delivery, redact(f"{type(error).__name__}: {error}"))
@@ -166,6 +178,15 @@ class DeliveryPool:
             return
         # What cannot be recorded is done again when the lease has run out.
         await attempt(what, lambda: outcome)
+
+    def _pause_of_lag(self, delivery: Delivery) -> timedelta | None:
+        """Return how long to wait for GitHub to show what it told us; None once it had its time."""
+        now = datetime.now(UTC)
+        waited = (now - (delivery.received_at or now)).total_seconds()
+        if waited >= self._lag:
+            return None
+        # As long as it has waited already: each pause is twice as long as the last.
+        return timedelta(seconds=min(max(waited, _SHORTEST_LAG_SECONDS), _LONGEST_LAG_SECONDS))
 
     def _park(self, retry_after: int | None) -> None:
         now = asyncio.get_running_loop().time()

@@ -137,15 +137,31 @@ class TestRunsThatLie:
         async with running_bot(patient, github) as bot:
             github.hold_runs()
             _, asked = await bot.ask()
-            github.faults.add(Fault(path="/releases/tags/", kind="status", status=404, times=3))
+            github.faults.add(Fault(path="/releases/tags/", kind="status", status=404, times=999))
             github.release_runs()
-            await bot.settled()
+            await eventually(lambda: bot.calls("GET", "v0.1.0-debian-12-x86_64") > 3)
             assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
 
             github.faults.clear()
-            await bot.reconcile()
-            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert (await bot.finished(asked["build_id"]))["status"] == "done"
             assert len(github.pulls) == 1
+            assert {each.attempts for each in await bot.app[keys.DELIVERIES].list(None, 9)} == {0}
+
+    async def test_an_end_that_is_not_seen_at_once_is_looked_for_again(
+        self, settings: Settings, github: Sandbox, runner: QuickRunner
+    ) -> None:
+        patient = dataclasses.replace(settings, lag_seconds=60)
+        runner.conclusion = "startup_failure"
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            run = f"/actions/runs/{github.runs[0].id}"
+            github.faults.add(Fault(path=f"{run}$", kind="status", status=404, times=3))
+            github.faults.add(Fault(path=f"{run}/jobs$", kind="status", status=404, times=99))
+            github.release_runs()
+
+            assert (await bot.finished(asked["build_id"]))["status"] == "error"
+            assert bot.calls("GET", run) == 4
 
     async def test_a_run_that_never_ends_is_given_up(
         self, settings: Settings, github: Sandbox
@@ -367,6 +383,45 @@ class TestOverdueBuilds:
 
             assert (await bot.status(asked["build_id"]))["status"] == "error"
 
+    @pytest.mark.parametrize("status", [403, 500])
+    async def test_a_run_that_cannot_be_cancelled_is_given_up_after_some_tries(
+        self,
+        settings: Settings,
+        github: Sandbox,
+        monkeypatch: pytest.MonkeyPatch,
+        status: int,
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        github.faults.add(Fault(path="/cancel$", kind="status", status=status, times=99))
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+            monkeypatch.setattr("kmodbot.bot.completion._CANCEL_SECONDS", 0)
+            for _ in range(3):
+                await bot.reconcile()
+            ended = await bot.status(asked["build_id"])
+
+        assert (ended["status"], "cannot be cancelled" in ended["error"]) == ("error", True)
+        assert bot.calls("POST", "/cancel") == 2
+
+    async def test_a_build_whose_run_was_lost_to_another_ends(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            # As an earlier version left it.
+            with sqlite3.connect(tmp_path / "kmodbot.db") as connection:
+                connection.execute("UPDATE builds SET run_id = NULL")
+            connection.close()
+            await bot.reconcile()
+
+            assert (await bot.status(asked["build_id"]))["error"] == "its run is not known any more"
+
     async def test_a_run_that_publishes_in_spite_of_it_brings_its_build_back(
         self, settings: Settings, github: Sandbox
     ) -> None:
@@ -514,8 +569,11 @@ class TestDispatches:
         async with running_bot(patient, github) as bot:
             await bot.ask()
             (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
-            await eventually(lambda: is_dispatched(bot, build.id))
 
+            async def is_known() -> bool:
+                return bool((await bot.status(build.id))["phase"] == "dispatched")
+
+            await eventually(is_known)
             assert bot.calls("GET", f"/actions/runs/{github.runs[0].id}") == 1
             assert len(github.runs) == 1
 
