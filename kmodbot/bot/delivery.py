@@ -23,6 +23,10 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class NotYet(Exception):
+    """What a delivery tells of cannot be seen yet; that is no fault of the delivery."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One event that GitHub delivered: its id, its kind, and the JSON that the bot needs of it.

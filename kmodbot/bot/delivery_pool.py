@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache
 
 from kmodbot.bot.attempts import attempt, report
+from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.github.errors import GitHubLimited, GitHubUnavailable, GitHubUnreachable
 from kmodbot.bot.logs import bind, redact
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.deliveries import Deliveries, Delivery
@@ -33,6 +35,8 @@ _OUTAGE = 3
 # Longer than GitHub may be expected to be away; what it cannot serve for so long dies in the end.
 _PATIENCE = timedelta(hours=12)
 _MOST_REMEMBERED = 1024
+# How long what a delivery tells of may stay unseen until it is looked for again.
+_SHORTEST_LAG_SECONDS, _LONGEST_LAG_SECONDS = 2.0, 30.0
 # Another process may be taking what is due, so it is not looked for without a pause.
 _SHORTEST_WAIT_SECONDS = 0.1
 # How long arrivals may keep the pool from taking up more.
@@ -55,6 +59,7 @@ class DeliveryPool:
         intake.stored_late = self.wake
         self._act = act
         self._size = settings.delivery_workers
+        self._lag = settings.lag_seconds
         # A process that is killed blocks what it worked on for so long.
         self._lease = timedelta(seconds=settings.claim_seconds)
         self._holder = uuid.uuid4().hex
@@ -167,6 +172,14 @@ class DeliveryPool:
         except GitHubUnavailable as error:
             report(what, error)
             outcome = self._put_off(delivery, error)
+        except NotYet:
+            now = await self._now()
+            pause = self._pause_of_lag(delivery, now)
+            if pause is None:
+                # From here on it is up to the repairs.
+                self._done.append(delivery.guid)
+                return
+            outcome = self._deliveries.give_back(self._holder, now + pause, delivery.guid)
         except Exception as error:
             report(what, error)
             outcome = self._stumbled(delivery, redact(f"{type(error).__name__}: {error}"))
@@ -194,6 +207,14 @@ class DeliveryPool:
         tries = self._tries.get(delivery.guid, 0)
         self._tries[delivery.guid] = tries + 1
         await self._deliveries.give_back(self._holder, now + _pause(tries), delivery.guid)
+
+    def _pause_of_lag(self, delivery: Delivery, now: datetime) -> timedelta | None:
+        """Return how long to wait for GitHub to show what it told us; None once it had its time."""
+        waited = (now - (delivery.received_at or now)).total_seconds()
+        if waited >= self._lag:
+            return None
+        # As long as it has waited already: each pause is twice as long as the last.
+        return timedelta(seconds=min(max(waited, _SHORTEST_LAG_SECONDS), _LONGEST_LAG_SECONDS))
 
     def _park(self, retry_after: int | None) -> None:
         now = asyncio.get_running_loop().time()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.bot import delivery_pool
+from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.delivery_pool import DeliveryPool
 from kmodbot.bot.github.errors import GitHubLimited, GitHubUnavailable, GitHubUnreachable
 from kmodbot.bot.secrets import Secret
@@ -255,6 +256,63 @@ class TestOutage:
             await eventually(dead)
 
         assert act.seen == ["poison"] * 6
+
+
+class TestLag:
+    async def test_what_cannot_be_seen_yet_is_tried_again_and_costs_no_attempt(
+        self, deliveries: Deliveries, act: Act
+    ) -> None:
+        act.gate.set()
+        act.error = NotYet()
+        await arrive(deliveries, "g1", "g2")
+        async with working(deliveries, act):
+            await eventually(lambda: len(act.seen) >= 8)
+            act.error = None
+
+            async def all_done() -> bool:
+                return await states(deliveries, "g1", "g2") == {DeliveryState.DONE}
+
+            await eventually(all_done)
+
+        assert {each.attempts for each in await deliveries.list(None, 9)} == {0}
+
+    @pytest.mark.parametrize(("age", "seconds"), [(0, 2), (1, 2), (7, 7), (100, 30)])
+    async def test_each_pause_is_longer_up_to_half_a_minute(
+        self,
+        deliveries: Deliveries,
+        act: Act,
+        monkeypatch: pytest.MonkeyPatch,
+        age: int,
+        seconds: int,
+    ) -> None:
+        monkeypatch.setattr(delivery_pool, "_SHORTEST_LAG_SECONDS", 2.0)
+        act.gate.set()
+        act.error = NotYet()
+        begun = datetime.now(UTC)
+        received = begun - timedelta(seconds=age)
+        await deliveries.receive_all([Delivery("g1", "workflow_run", b"{}")], received)
+        async with working(deliveries, act):
+            await eventually(lambda: bool(act.seen))
+            await eventually(lambda: given_back(deliveries))
+
+        (record,) = await deliveries.list(None, 9)
+        assert record.next_try_at >= begun + timedelta(seconds=seconds)
+
+    async def test_once_github_had_its_time_the_repairs_have_to_do(
+        self, deliveries: Deliveries, act: Act
+    ) -> None:
+        act.gate.set()
+        act.error = NotYet()
+        long_ago = datetime.now(UTC) - timedelta(seconds=SETTINGS.lag_seconds)
+        await deliveries.receive_all([Delivery("g1", "workflow_run", b"{}")], long_ago)
+        async with working(deliveries, act):
+
+            async def done() -> bool:
+                return await states(deliveries, "g1") == {DeliveryState.DONE}
+
+            await eventually(done)
+
+        assert act.seen == ["g1"]
 
 
 async def given_back(deliveries: Deliveries) -> bool:

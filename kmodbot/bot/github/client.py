@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,18 @@ class GitHubClient:
         """Whether a write would have to wait for others."""
         return self._pace.is_busy
 
+    @property
+    def turn(self) -> Pace:
+        """The turn to write, for those who have to know when theirs has come.
+
+        Writes within it are made with ``in_turn``, because all others wait for its end.
+        """
+        return self._pace
+
+    async def get_ready(self, purpose: Purpose) -> None:
+        """Do what comes before a call, so that only the call itself is left to go wrong."""
+        await self._tokens.get(purpose)
+
     async def get(self, path: str, *, accept: str = _JSON, cached: bool = True) -> Any:
         """Read one thing. What is unlikely to be asked again need not be ``cached``."""
         url = self._repository + path
@@ -102,9 +115,11 @@ class GitHubClient:
         except GitHubGone:
             return None
 
-    async def post(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
+    async def post(
+        self, path: str, data: dict[str, Any], purpose: Purpose, *, in_turn: bool = False
+    ) -> Any:
         """Create something."""
-        return await self._write(self._writer.post, path, data, purpose)
+        return await self._write(self._writer.post, path, data, purpose, in_turn=in_turn)
 
     async def put(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
         """Replace something."""
@@ -131,14 +146,20 @@ class GitHubClient:
             await self._ask_as_app("POST", path, {})
 
     async def _write(
-        self, method: Callable[..., Awaitable[Any]], path: str, data: object, purpose: Purpose
+        self,
+        method: Callable[..., Awaitable[Any]],
+        path: str,
+        data: object,
+        purpose: Purpose,
+        *,
+        in_turn: bool = False,
     ) -> Any:
         url = self._repository + path
 
         async def call(token: str) -> Any:
             return await method(url, None, data=data, oauth_token=token, extra_headers=HEADERS)
 
-        async with self._pace:
+        async with nullcontext() if in_turn else self._pace:
             answer = await self._as_installation(purpose, call)
         if isinstance(answer, str):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")

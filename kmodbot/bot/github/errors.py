@@ -34,7 +34,7 @@ class GitHubUnavailable(GitHubError):
 
 
 class GitHubUnreachable(GitHubUnavailable):
-    """No connection to GitHub can be made, whatever it would be asked."""
+    """No connection to GitHub came about, so nothing was sent, whatever it would have been."""
 
 
 class GitHubLimited(GitHubUnavailable):

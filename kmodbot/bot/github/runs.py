@@ -12,10 +12,10 @@ from dateutil.parser import isoparse
 from kmodbot.bot.github.errors import GitHubConflict, GitHubGone, GitHubRefused
 from kmodbot.bot.github.jobs import Job
 from kmodbot.bot.github.tokens import Purpose
-from kmodbot.kernels import parse_run_title
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from kmodbot.bot.github.client import GitHubClient
@@ -91,8 +91,18 @@ class Runs:
         """Whether a dispatch would have to wait for other writes."""
         return self._client.writes_wait
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn to ``dispatch``, and keep it."""
+        return self._client.turn
+
+    async def get_ready(self) -> None:
+        """Do what comes before a dispatch, so that only the dispatch is left to go wrong."""
+        await self._client.get_ready(Purpose.DISPATCH)
+
     async def dispatch(self, ref: str, inputs: dict[str, str]) -> DispatchedRun | None:
         """Start a run on ``ref``; None when this GitHub does not say which run it started.
+
+        The caller has its ``turn``.
 
         https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
         """
@@ -114,7 +124,8 @@ class Runs:
         return DispatchedRun(int(answer["workflow_run_id"]), answer["html_url"])
 
     async def _post(self, request: dict[str, Any]) -> Any:
-        return await self._client.post(f"{self._workflow}/dispatches", request, Purpose.DISPATCH)
+        path = f"{self._workflow}/dispatches"
+        return await self._client.post(path, request, Purpose.DISPATCH, in_turn=True)
 
     async def get(self, run_id: int) -> WorkflowRun | None:
         """Return a run as GitHub sees it now, None when it was deleted."""
@@ -156,12 +167,3 @@ class Runs:
                 yield WorkflowRun.from_json(run)
             if len(runs) < _PER_PAGE:
                 break
-
-    async def titled(self, build_id: str, since: datetime, until: datetime) -> list[WorkflowRun]:
-        """Return the runs created between two moments that name a build in their title."""
-        found = []
-        async for run in self.listed(since, until):
-            title = parse_run_title(run.title)
-            if title is not None and title.build_id == build_id:
-                found.append(run)
-        return found

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 # A large body may take its time, as long as it comes.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
-_NO_CONNECTION = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 # https://docs.github.com/en/rest/about-the-rest-api/api-versions
 HEADERS = {"x-github-api-version": "2022-11-28"}
+
+# Errors of a connection that did not come about.
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 # What a call is about, by a part of its path; the first that is found counts.
 _KINDS = (
@@ -129,7 +131,7 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             remaining = self._quota.note(answer[1]) if self._quota is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            kind = GitHubUnreachable if isinstance(error, _NO_CONNECTION) else GitHubUnavailable
+            kind = GitHubUnreachable if isinstance(error, _NOT_SENT) else GitHubUnavailable
             raise kind(f"GitHub cannot be reached: {reason}") from error
         finally:
             seconds = time.monotonic() - started

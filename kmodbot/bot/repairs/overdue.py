@@ -33,6 +33,7 @@ class Overdue:
         self._builds = builds
         self._runs = runs
         self._completion = completion
+        self._longest = timedelta(seconds=settings.build_seconds)
 
     async def look(self) -> None:
         """Bring every overdue build up to date.
@@ -44,6 +45,9 @@ class Overdue:
         now = datetime.now(UTC)
         patience = timedelta(seconds=self._settings.overdue_seconds)
         overdue = await self._builds.running(created_before=now - patience)
+        for lost in overdue:
+            if lost.run_id is None and now - lost.created_at > self._longest:
+                await self._completion.lose(lost)
         wanted = {build.run_id: build for build in overdue if build.run_id is not None}
         if not wanted:
             return

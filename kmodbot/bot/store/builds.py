@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RUNNING = (Phase.DISPATCHED, Phase.BUILDING)
 _OPEN = (Phase.QUEUED, *_RUNNING)
+_RUN_OF_ANOTHER = "its run belongs to another build; was the store used with another GitHub before?"
 _BACK_TO_LIFE = {"error": None, "failed_at": None}
 
 
@@ -72,10 +73,13 @@ class Builds:
         """Record the run that carries the build out.
 
         GitHub never gives a run id twice. Where one is known already, the store was used with
-        another GitHub before, and the older build loses it.
+        another GitHub before: the older build loses it, and ends if it has not ended yet.
         """
         async with self._database.writing() as connection:
             others = update(builds).where(builds.c.run_id == run_id, builds.c.id != build_id)
+            ended = {"phase": Phase.ERROR, "reservation": None, "finished_at": _moment(None)}
+            under_way = others.where(builds.c.phase.in_(_OPEN))
+            await connection.execute(under_way.values(run_id=None, error=_RUN_OF_ANOTHER, **ended))
             await connection.execute(others.values(run_id=None))
             mine = update(builds).where(builds.c.id == build_id, builds.c.phase == Phase.QUEUED)
             values = {"phase": Phase.DISPATCHED, "run_id": run_id, "run_url": run_url}
@@ -128,6 +132,17 @@ class Builds:
         values = {"phase": Phase.BUILDING, "run_attempt": attempt, "finished_at": None}
         return await self._bring_back(build, is_news, reservation=build.target.key, **values)
 
+    async def found(self, build: Build, run_id: int, run_url: str, attempt: int) -> None:
+        """Record the run of a build that failed before one was seen, and that it goes on.
+
+        It stays failed where another build of the same target was started meanwhile.
+        """
+        run = {"run_id": run_id, "run_url": run_url, "run_attempt": attempt}
+        values = {"phase": Phase.DISPATCHED, "finished_at": None, "reservation": build.target.key}
+        runless = builds.c.run_id.is_(None)
+        if not await self._bring_back(build, runless, **run, **values):
+            await self._change(build.id, (Phase.ERROR,), runless, **run)
+
     async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
         """Record a package that exists without a build of ours, so that its kernel is proposed."""
         await self._insert(
@@ -146,9 +161,13 @@ class Builds:
         await self._insert(build)
 
     async def unclaim(self, build: Build) -> None:
-        """Take back the claim that followed ``build``: it has not led to a dispatch."""
+        """Take back the claim that followed ``build``: nothing was dispatched."""
         unchanged = builds.c.claims == build.claims + 1
-        await self._change(build.id, (Phase.QUEUED,), unchanged, claims=build.claims)
+        values: dict[str, Any] = {"claims": build.claims}
+        if build.claims:
+            # When the last dispatch was that may have arrived.
+            values["claimed_at"] = build.claimed_at
+        await self._change(build.id, (Phase.QUEUED,), unchanged, **values)
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
@@ -187,10 +206,19 @@ class Builds:
         async with self._database.reading() as connection:
             return (await connection.scalar(count)) or 0
 
-    async def queued(self, claimed_before: datetime) -> Sequence[Build]:
-        """Return queued builds that nobody has claimed since ``claimed_before``."""
-        unclaimed = or_(builds.c.claimed_at.is_(None), builds.c.claimed_at < claimed_before)
-        return await self._list(builds.c.phase == Phase.QUEUED, unclaimed)
+    async def queued(
+        self, claimed_before: datetime, dispatched_before: datetime | None = None
+    ) -> Sequence[Build]:
+        """Return queued builds that nobody has claimed since ``claimed_before``.
+
+        Those with a dispatch that may have arrived are left out until none has been made since
+        ``dispatched_before``.
+        """
+        moment = builds.c.claimed_at
+        conditions = [or_(moment.is_(None), moment < claimed_before)]
+        if dispatched_before is not None:
+            conditions.append(or_(builds.c.claims == 0, moment < dispatched_before))
+        return await self._list(builds.c.phase == Phase.QUEUED, *conditions)
 
     async def running(self, created_before: datetime | None = None) -> Sequence[Build]:
         """Return builds whose run is known and has not been seen to end, the oldest first."""

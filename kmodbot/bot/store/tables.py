@@ -100,7 +100,7 @@ builds = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # When a process last took the dispatch upon itself.
     Column("claimed_at", UtcDateTime),
-    # How often that has happened.
+    # How often a dispatch that may have arrived came of it.
     Column("claims", Integer, nullable=False, server_default="0"),
     Column("run_id", BigInteger, unique=True),
     Column("run_url", Text),
