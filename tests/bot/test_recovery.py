@@ -408,6 +408,20 @@ async def reconciled_to(bot: Bot, github: Sandbox, *, runs: int) -> bool:
 
 
 class TestOverdueBuilds:
+    async def test_what_ended_while_no_bot_ran_is_seen_after_the_next_start(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, overdue_seconds=900, repair_seconds=1e-6)
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+        github.release_runs()
+        await github.settled()
+
+        async with running_bot(patient, github) as bot:
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+
     async def test_a_run_that_does_not_end_is_cancelled_and_the_error_says_so(
         self, settings: Settings, github: Sandbox
     ) -> None:
