@@ -52,14 +52,14 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
     # few hundred new ones, which takes longer than the requests themselves.
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS_BEFORE_COLLECTING)
-    # SIGTERM and SIGINT end the loop; requests under way get ten seconds, as container runtimes do.
+    # SIGTERM and SIGINT end the loop; requests and work under way have the same time.
     try:
         web.run_app(
             create_app(settings),
             host=settings.host,
             port=settings.port,
             access_log=None,
-            shutdown_timeout=10,
+            shutdown_timeout=settings.drain_seconds,
             print=None,
         )
     except OSError as error:

@@ -37,11 +37,17 @@ class Adoption:
         build = await self._builds.get(title.build_id)
         if build is None:
             return await self._take_in(run, title, since)
-        if build.phase is not Phase.QUEUED or not is_titled_for(run, build):
+        if not is_titled_for(run, build):
             return None
-        # The answer to its dispatch was lost.
-        await self._builds.dispatched(build.id, run.id, run.url)
-        return await self._builds.get(build.id)
+        if build.phase is Phase.QUEUED:
+            # The answer to its dispatch was lost.
+            await self._builds.dispatched(build.id, run.id, run.url)
+        elif build.phase is Phase.ERROR and build.run_id is None:
+            # It was given up, and its run came about all the same.
+            await self._builds.found(build, run.id, run.url, run.attempt)
+        else:
+            return None
+        return await self._builds.of_run(run.id)
 
     async def _take_in(
         self, run: WorkflowRun, title: RunTitle, since: float | None

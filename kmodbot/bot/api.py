@@ -12,9 +12,11 @@ from kmodbot.bot.auth.door import Door
 from kmodbot.bot.downloads import Addresses
 from kmodbot.bot.http.builds import Rendering
 from kmodbot.bot.http.wanted import READER, Reader
+from kmodbot.bot.lookups import Lookups
 from kmodbot.bot.readiness import Readiness
 from kmodbot.bot.requests import Requests
 from kmodbot.bot.timing import BuildTimes
+from kmodbot.bot.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,14 +30,17 @@ async def open_api(app: web.Application) -> AsyncIterator[None]:
     builds, github = app[keys.BUILDS], app[keys.GITHUB]
     app[keys.ADDRESSES] = addresses = Addresses(settings, app[keys.REPOSITORY])
     app[READER] = Reader(settings.driver)
+    app[keys.LOOKUPS] = lookups = Lookups(settings.rate_per_minute, github.quota)
     app[keys.REQUESTS] = Requests(
         settings,
         app[keys.DISPATCHER],
         builds,
         app[keys.AUDIT],
         changes,
+        lookups,
         Rendering(addresses),
     )
+    app[keys.WAITING] = Waiting(builds, changes)
     app[keys.READINESS] = Readiness(
         app[keys.DATABASE],
         app[keys.DELIVERIES],

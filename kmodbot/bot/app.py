@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -59,6 +60,12 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.settings import Settings
 
+log = logging.getLogger(__name__)
+
+# A store that does not answer must not keep a process from ending.
+_SECONDS_TO_GIVE_BACK = 2.0
+_STOPPED_AT = web.AppKey("stopped_at", list[float])
+
 
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
@@ -71,7 +78,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(_assemble)
     app.cleanup_ctx.append(open_api)
     app.cleanup_ctx.append(_work)
-    app.on_shutdown.append(_wake_waiting)
+    app.on_shutdown.append(_begin_to_stop)
     return app
 
 
@@ -116,31 +123,38 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.DELIVERIES] = deliveries
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
-            turns = Turns(Leases(database))
-            reconciler = Reconciler(
-                settings,
-                builds,
-                proposals,
-                turns,
-                Backlog(dispatcher),
-                Overdue(settings, builds, runs, completion),
-                Recovery(settings, builds, runs, completion, turns),
-                Redelivery(settings, deliveries, HookDeliveries(client), turns),
-            )
-            list_changed = asyncio.Event()
-            work = DeliveryWork(settings, completion, proposals, list_changed)
-            app[keys.WORKERS] = Workers(
-                settings,
-                DeliveryPool(settings, deliveries, app[keys.INTAKE], work.act_on),
-                reconciler,
-                proposals,
-                watch,
-                Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
-                list_changed,
-            )
+            app[keys.WORKERS] = _workers(app, runs, completion, proposals)
             yield
     finally:
         await database.close()
+
+
+def _workers(
+    app: web.Application, runs: Runs, completion: Completion, proposals: Proposals
+) -> Workers:
+    settings, builds, deliveries = app[keys.SETTINGS], app[keys.BUILDS], app[keys.DELIVERIES]
+    turns = Turns(Leases(app[keys.DATABASE]))
+    reconciler = Reconciler(
+        settings,
+        builds,
+        proposals,
+        turns,
+        Backlog(app[keys.DISPATCHER]),
+        Overdue(settings, builds, runs, completion),
+        Recovery(settings, builds, runs, completion, turns),
+        Redelivery(settings, deliveries, HookDeliveries(app[keys.GITHUB]), turns),
+    )
+    list_changed = asyncio.Event()
+    work = DeliveryWork(settings, completion, proposals, list_changed)
+    return Workers(
+        settings,
+        DeliveryPool(settings, deliveries, app[keys.INTAKE], work.act_on),
+        reconciler,
+        proposals,
+        app[keys.WATCH],
+        Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
+        list_changed,
+    )
 
 
 async def _find_kernels(settings: Settings) -> Discovery:
@@ -150,15 +164,26 @@ async def _find_kernels(settings: Settings) -> Discovery:
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    stopped_at: list[float] = []
+    app[_STOPPED_AT] = stopped_at
     work = asyncio.create_task(app[keys.WORKERS].run())
     yield
-    app[keys.WORKERS].stop()
-    # What is not done by then is done after the next start, or by another process.
-    _, unfinished = await asyncio.wait({work}, timeout=app[keys.SETTINGS].drain_seconds)
+    if not stopped_at:
+        await _begin_to_stop(app)
+    # The requests under way had their time while the work had.
+    left = stopped_at[0] + app[keys.SETTINGS].drain_seconds - loop.time()
+    _, unfinished = await asyncio.wait({work}, timeout=max(0.0, left))
     for task in unfinished:
+        # What is not done by then is done after the next start, or by another process.
         task.cancel()
-    await asyncio.gather(work, return_exceptions=True)
+    _, stuck = await asyncio.wait({work}, timeout=_SECONDS_TO_GIVE_BACK)
+    if stuck:
+        log.error("the work under way could not be given back in time; its lease will run out")
+        work.cancel()
 
 
-async def _wake_waiting(app: web.Application) -> None:
+async def _begin_to_stop(app: web.Application) -> None:
+    app[_STOPPED_AT].append(asyncio.get_running_loop().time())
+    app[keys.WORKERS].stop()
     app[keys.CHANGES].close()

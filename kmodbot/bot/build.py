@@ -88,8 +88,9 @@ class Package:
 class Build:
     """What the store remembers of one build.
 
-    ``claims`` counts how often a process has set out to dispatch it, ``claimed_at`` is the last
-    time. ``run_attempt`` is GitHub's number of the run's attempt, which a re-run raises.
+    ``claims`` counts the dispatches that may have reached GitHub, ``claimed_at`` is when a process
+    last set out to dispatch it. ``proposal_attempts`` counts how often proposing its kernel was
+    refused. ``run_attempt`` is GitHub's number of the run's attempt, which a re-run raises.
     ``requested_by`` names who asked first; empty when that is not known. ``finished_at`` is when
     the build ended, ``failed_at`` when it ended in an error that still stands.
     """
@@ -105,6 +106,7 @@ class Build:
     package: Package | None = None
     error: str | None = None
     proposed: bool = False
+    proposal_attempts: int = 0
     requested_by: str = ""
     run_attempt: int = 1
     finished_at: datetime | None = None

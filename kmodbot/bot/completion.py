@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Build, Package, Phase
+from kmodbot.bot.delivery import NotYet
+from kmodbot.bot.github.errors import GitHubError, GitHubLimited
 from kmodbot.bot.github.jobs import failed_job
 from kmodbot.bot.trust import distrust
 from kmodbot.kernels import parse_run_title
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CANCELLED = "cancelled"
+# How long the answer to a dispatch may be on its way before its run is asked for.
+_ANSWER_SECONDS = 5.0
+# How long it is tried to cancel a run.
+_CANCEL_SECONDS = 600.0
 
 
 class Completion:
@@ -52,7 +58,19 @@ class Completion:
         """Take note of what a webhook says of a run; return the build, if any.
 
         That a run has started is taken from the webhook; that it has ended is asked of GitHub.
+
+        Raises:
+            NotYet: the run is about to be known, or has ended and GitHub does not show it yet.
+
         """
+        build = await self._seen(event)
+        if build is None or event.action != "completed" or build.phase.is_final:
+            return build
+        if event.attempt >= build.run_attempt:
+            raise NotYet(f"the end of run {event.run_id} cannot be seen yet")
+        return build
+
+    async def _seen(self, event: RunChanged) -> Build | None:
         build = await self._builds.of_run(event.run_id)
         if build is None:
             return await self._seen_first(event)
@@ -94,12 +112,22 @@ class Completion:
             await self._apply(build, run, since)
         return await self._builds.get(build.id)
 
+    async def lose(self, build: Build) -> None:
+        """End a build that is said to be under way, though no run is known to carry it out."""
+        await self._fail(build, "its run is not known any more")
+
     async def _seen_first(self, event: RunChanged) -> Build | None:
         """Look at a run that is not known, unless it is about to be: its dispatch is under way."""
+        if event.action == "completed":
+            return await self.look_at(event.run_id)
         title = parse_run_title(event.title)
-        if event.action != "completed" and (
-            title is None or await self._builds.get(title.build_id) is not None
-        ):
+        if title is None:
+            return None
+        build = await self._builds.get(title.build_id)
+        if build is not None and build.phase is Phase.QUEUED:
+            if not self._is_older(build.claimed_at, _ANSWER_SECONDS):
+                raise NotYet(f"the answer to the dispatch of build {build.id} is on its way")
+        elif build is not None and (build.phase is not Phase.ERROR or build.run_id is not None):
             return None
         return await self.look_at(event.run_id)
 
@@ -188,11 +216,21 @@ class Completion:
     async def _time_out(self, build: Build, run: WorkflowRun) -> None:
         # Ended first, so that it does not publish later what nobody waits for. Should the build not
         # be recorded as failed because we die here, it is when the cancelled run is seen.
-        await self._runs.cancel(run.id)
+        outcome = "was cancelled"
+        try:
+            await self._runs.cancel(run.id)
+        except GitHubLimited:
+            raise
+        except GitHubError as error:
+            log.warning("run %d cannot be cancelled: %s", run.id, error)
+            longest = self._settings.build_seconds + _CANCEL_SECONDS
+            if not self._is_older(self._began(build, run), longest):
+                return
+            outcome = "cannot be cancelled"
         await self._fail(
             build,
-            f"timed out: its run did not end within {self._settings.build_seconds:.0f} s and was "
-            f"cancelled: {run.url}",
+            f"timed out: its run did not end within {self._settings.build_seconds:.0f} s and "
+            f"{outcome}: {run.url}",
         )
 
     async def _revived(self, build: Build, attempt: int) -> Build:
@@ -219,7 +257,9 @@ class Completion:
 
     @staticmethod
     def _began(build: Build, run: WorkflowRun) -> datetime:
-        return build.created_at if run.attempt == 1 else run.started_at
+        # An outage may have kept a build from being dispatched for long.
+        first = max(build.created_at, run.created_at)
+        return first if run.attempt == 1 else run.started_at
 
     @staticmethod
     def _is_older(moment: datetime | None, seconds: float) -> bool:

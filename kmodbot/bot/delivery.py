@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -23,17 +23,23 @@ class DeliveryState(StrEnum):
     DEAD = "dead"
 
 
+class NotYet(Exception):
+    """What a delivery tells of cannot be seen yet; that is no fault of the delivery."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One event that GitHub delivered: its id, its kind, and the JSON that the bot needs of it.
 
-    ``attempts`` counts how often working on it went wrong.
+    ``attempts`` counts how often working on it went wrong; ``received_at`` is known of one that was
+    stored.
     """
 
     guid: str
     event: str
     payload: bytes
     attempts: int = 0
+    received_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,28 +10,38 @@ import asyncio
 import logging
 import math
 import uuid
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Build, Package, Phase, Target, kernel_fields
-from kmodbot.bot.github.errors import GitHubLimited, GitHubRefused, GitHubUnavailable
+from kmodbot.bot.github.errors import (
+    GitHubLimited,
+    GitHubRefused,
+    GitHubUnavailable,
+    GitHubUnreachable,
+)
 from kmodbot.bot.logs import bind
 from kmodbot.bot.trust import distrust, is_titled_for
+from kmodbot.kernels import parse_run_title
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from kmodbot.bot.changes import Changes
     from kmodbot.bot.github.contents import Contents
-    from kmodbot.bot.github.runs import Runs
+    from kmodbot.bot.github.runs import Runs, WorkflowRun
     from kmodbot.bot.packages import PackageIndex
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
 
 log = logging.getLogger(__name__)
 
-_MOST_CLAIMS = 3
+# How many runs may come to exist of a build that none of them names.
+_MOST_NAMELESS_RUNS = 3
+# Without so many dispatches that were not answered, age alone does not end a build.
+_FEWEST_DISPATCHES = 3
 _REFUSAL_SECONDS = 300
 # How far GitHub's clock may be behind ours when runs are searched by their time.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -88,11 +98,13 @@ class Dispatcher:
         *,
         caller: str = "",
         force: bool = False,
+        look: Callable[[], None] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Answer a node that wants the package of ``target``.
 
-        ``admit`` is awaited before something new is reserved, and raises what refuses it. With
+        ``look`` is called before GitHub's API is asked about a package that is not known, and
+        ``admit`` is awaited before something new is reserved; they raise what refuses it. With
         ``force`` a build that failed lately does not keep a new one from being started.
 
         Raises:
@@ -103,7 +115,7 @@ class Dispatcher:
         known = await self._builds.of_target(target)
         if known is not None and known.phase is not Phase.DONE:
             return Outcome(build=known)
-        package = await self._find_package(target, known)
+        package = await self._find_package(target, known, look)
         if package is not None:
             if known is None:
                 await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
@@ -115,14 +127,22 @@ class Dispatcher:
             await admit()
         return await self._reserve(target, known, caller)
 
-    async def _find_package(self, target: Target, known: Build | None) -> Package | None:
+    async def _find_package(
+        self, target: Target, known: Build | None, look: Callable[[], None] | None
+    ) -> Package | None:
         if known is None or known.package is None:
+            if look is not None and await self._index.must_ask(target):
+                look()
             return await self._index.discover(target)
         try:
-            return await self._index.confirm(target, known.package)
+            package = await self._index.confirm(target, known.package)
         except GitHubUnavailable:
             # It was published, and packages are not withdrawn while GitHub is away.
             return known.package
+        if package is not None and package != known.package:
+            log.warning("package %s was replaced by somebody", package.name)
+            await self._builds.replaced(known.id, package)
+        return package
 
     async def _remembered_failure(self, target: Target) -> Outcome | None:
         """Return the failure that still stands for its target, so that no boot repeats it."""
@@ -161,8 +181,12 @@ class Dispatcher:
             DispatchFailed: neither worked.
 
         """
-        if not await self._builds.claim(build, datetime.now(UTC)):
-            return
+        # A claim that waited for its turn would look like one whose dispatch got no answer.
+        async with self._runs.turn():
+            if await self._builds.claim(build, await self._builds.now()):
+                await self._dispatch_claimed(build)
+
+    async def _dispatch_claimed(self, build: Build) -> None:
         try:
             # Ends well before another process may take the claim over.
             async with asyncio.timeout(self._settings.claim_seconds * 2 / 3):
@@ -172,50 +196,86 @@ class Dispatcher:
             retry_after = error.retry_after if isinstance(error, GitHubUnavailable) else None
             raise DispatchFailed(retry_after or 30) from error
         except GitHubRefused as error:
+            # Nodes get to see the reason; GitHub's own words are for the operator.
+            log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
-                build, f"GitHub refused to start {self._settings.workflow}: {error}"
+                build,
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
+                "and the App's permissions with the documentation; the bot's log has the details",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)
 
     async def waiting(self) -> Sequence[Build]:
-        """Return the builds that nobody has dispatched, or whose dispatcher is gone."""
-        stale = datetime.now(UTC) - timedelta(seconds=self._settings.claim_seconds)
-        return await self._builds.queued(claimed_before=stale)
+        """Return the builds that nobody has dispatched, or whose dispatch was not answered.
+
+        The run of a dispatch that may have arrived can be missing from GitHub's lists for a while,
+        so until that is over its build is left alone.
+        """
+        now, settings = await self._builds.now(), self._settings
+        return await self._builds.queued(
+            claimed_before=now - timedelta(seconds=settings.claim_seconds),
+            dispatched_before=now - timedelta(seconds=settings.lag_seconds),
+        )
 
     async def _find_or_start(self, build: Build) -> None:
         try:
             branch = await self._contents.default_branch()
-            if build.claimed_at is not None and await self._find(build, branch):
+            if build.claims and await self._is_settled(build, branch):
                 return
-        except (GitHubUnavailable, asyncio.CancelledError):
+            await self._runs.get_ready()
+        except BaseException:
             # Nothing was dispatched, so an outage of any length uses up no try.
             await self._builds.unclaim(build)
             raise
-        if build.claims >= _MOST_CLAIMS:
-            await self._give_up(
-                build,
-                f"no run was seen after {build.claims} tries to start one; does run-name of "
-                f"{self._settings.workflow} still carry the build id?",
-            )
-            return
         try:
             started = await self._runs.dispatch(branch, _inputs(build))
-        except GitHubLimited:
+        except (GitHubLimited, GitHubUnreachable):
             await self._builds.unclaim(build)
             raise
         if started is not None:
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
 
-    async def _find(self, build: Build, branch: str) -> bool:
-        """Look for the run that an earlier try may have started."""
+    async def _is_settled(self, build: Build, branch: str) -> bool:
+        """Find the run that an earlier dispatch started, or give up; False to dispatch again."""
         since, until = build.created_at - _CLOCK_SKEW, datetime.now(UTC) + _CLOCK_SKEW
-        for run in await self._runs.titled(build.id, since, until):
-            if is_titled_for(run, build) and distrust(run, self._settings, branch) is None:
-                await self._builds.dispatched(build.id, run.id, run.url)
-                return True
-        return False
+        nameless = 0
+        async with aclosing(self._runs.listed(since, until)) as listed:
+            async for run in listed:
+                if distrust(run, self._settings, branch) is not None:
+                    continue
+                if is_titled_for(run, build):
+                    await self._builds.dispatched(build.id, run.id, run.url)
+                    return True
+                nameless += await self._may_carry_out(run, build)
+        reason = self._reason_to_give_up(build, nameless)
+        if reason is not None:
+            await self._give_up(build, reason)
+        return reason is not None
+
+    async def _may_carry_out(self, run: WorkflowRun, build: Build) -> bool:
+        """Tell whether a run may be of this build, though its title does not say so."""
+        title = parse_run_title(run.title)
+        target = (build.target.driver.version, build.target.kernel)
+        if title is not None and (title.driver_version, title.kernel) != target:
+            return False
+        return await self._builds.of_run(run.id) is None
+
+    def _reason_to_give_up(self, build: Build, nameless: int) -> str | None:
+        workflow, seconds = self._settings.workflow, self._settings.build_seconds
+        if nameless >= _MOST_NAMELESS_RUNS:
+            return (
+                f"{nameless} runs of {workflow} do not say which build they are of; does run-name "
+                f"of {workflow} still carry the build id?"
+            )
+        is_old = datetime.now(UTC) - build.created_at > timedelta(seconds=seconds)
+        if is_old and build.claims >= _FEWEST_DISPATCHES:
+            return (
+                f"no run was seen after {build.claims} tries to start one in more than "
+                f"{seconds:.0f} s"
+            )
+        return None
 
     async def _give_up(self, build: Build, reason: str) -> None:
         log.error("build %s: %s", build.id, reason)

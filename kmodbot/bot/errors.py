@@ -52,6 +52,16 @@ class ApiError(Exception):
         return headers
 
 
+class RateLimited(ApiError):
+    """A caller asks for more than one may."""
+
+    def __init__(self, caller: str, retry_after: int, message: str) -> None:
+        self.caller = caller
+        super().__init__(
+            HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", message, retry_after=retry_after
+        )
+
+
 def invalid_field(field: str, message: str) -> ApiError:
     """Say that a field of the request does not have the form it must have."""
     return ApiError(HTTPStatus.BAD_REQUEST, "invalid_field", message, field=field)

@@ -34,7 +34,8 @@ class RunChanged(msgspec.Struct, frozen=True):
 
     ``attempt`` counts from 1 and rises with each re-run, which keeps the id. The status that
     GitHub sends beside the action may be older than the event: it has sent ``completed`` for a run
-    that it called queued in the same payload. So ``conclusion`` is a hint where to look first.
+    that it called queued in the same payload. So ``conclusion`` is a hint where to look first; of a
+    run that another branch, repository or event may have shaped it is left out.
     """
 
     run_id: int
@@ -114,12 +115,19 @@ class _Repository(msgspec.Struct):
     default_branch: str
 
 
+class _HeadRepository(msgspec.Struct):
+    full_name: str = ""
+
+
 class _Run(msgspec.Struct):
     id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     path: str | None = None
     run_attempt: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] = 1
     conclusion: str | None = None
     display_title: str | None = None
+    event: str | None = None
+    head_branch: str | None = None
+    head_repository: _HeadRepository | None = None
 
 
 class _RunPayload(msgspec.Struct):
@@ -157,7 +165,18 @@ def _run_changed(payload: bytes, settings: Settings) -> Event | None:
     if run.path is not None and run.path.partition("@")[0] != settings.workflow_path:
         return None
     title = run.display_title or ""
-    return RunChanged(run.id, data.action, run.run_attempt, run.conclusion, title)
+    conclusion = run.conclusion if _may_be_ours(run, data.repository) else None
+    return RunChanged(run.id, data.action, run.run_attempt, conclusion, title)
+
+
+def _may_be_ours(run: _Run, repository: _Repository) -> bool:
+    """Tell whether nothing in a payload speaks against a run; what is kept of it says no more."""
+    head = run.head_repository
+    return (
+        run.event in {None, "workflow_dispatch"}
+        and run.head_branch in {None, repository.default_branch}
+        and (head is None or head.full_name.casefold() == repository.full_name.casefold())
+    )
 
 
 def _pushed(payload: bytes, settings: Settings) -> Event | None:

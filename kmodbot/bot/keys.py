@@ -11,6 +11,7 @@ from kmodbot.bot.dispatch import Dispatcher
 from kmodbot.bot.downloads import Addresses
 from kmodbot.bot.github.client import GitHubClient
 from kmodbot.bot.github.repository import RepositoryInfo
+from kmodbot.bot.lookups import Lookups
 from kmodbot.bot.metrics import Metrics
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.reachability import Reachability
@@ -23,6 +24,7 @@ from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
+from kmodbot.bot.waiting import Waiting
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
 
@@ -43,9 +45,11 @@ GITHUB = web.AppKey("github", GitHubClient)
 REPOSITORY = web.AppKey("repository", RepositoryInfo)
 METRICS = web.AppKey("metrics", Metrics)
 REACHABILITY = web.AppKey("reachability", Reachability)
+WAITING = web.AppKey("waiting", Waiting)
 READINESS = web.AppKey("readiness", Readiness)
 DOOR = web.AppKey("door", Door)
 ADDRESSES = web.AppKey("addresses", Addresses)
+LOOKUPS = web.AppKey("lookups", Lookups)
 REQUESTS = web.AppKey("requests", Requests)
 
 # Of a request: who sent it.

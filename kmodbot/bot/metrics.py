@@ -118,7 +118,7 @@ class GitHubMetrics:
         )
         self._remaining = Gauge(
             "kmodbot_github_remaining_requests",
-            "Requests left within the hourly limit, as GitHub last said",
+            "Requests left within the installation's hourly limit, as GitHub last said",
             registry=registry,
         )
         self._parked = Gauge(

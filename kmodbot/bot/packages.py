@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from cachetools import LRUCache
+
 from kmodbot.bot.shared import SharedReadings
 from kmodbot.kernels import download_url
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 _RELEASES = 1024
 _PACKAGES = 8192
 _SECONDS_A_MISS_HOLDS = 2.0
+# Somebody may delete a package and publish another under its name, which has another digest.
+_SECONDS_A_DIGEST_HOLDS = 900.0
 
 
 class PackageIndex:
@@ -41,6 +45,7 @@ class PackageIndex:
         self._repository = repository
         self._max_age = max_age
         self._reads: SharedReadings[str, dict[str, Package]] = SharedReadings(_RELEASES, max_age)
+        self._described: LRUCache[Target, float] = LRUCache(_PACKAGES)
         self._looks: SharedReadings[Target, bool | None] = SharedReadings(_PACKAGES, max_age)
 
     async def find(self, target: Target, *, max_age: float | None = None) -> Package | None:
@@ -70,9 +75,27 @@ class PackageIndex:
 
         """
         if await self._is_downloadable(target, self._max_age):
-            return known
+            return await self._as_it_is_now(target, known)
         # Before a package that we published counts as gone, the API is asked for certain.
         return await self.find(target) or await self.find(target, max_age=0)
+
+    async def must_ask(self, target: Target) -> bool:
+        """Tell whether GitHub's API has to be called to discover a package that nobody published.
+
+        Raises:
+            GitHubError: that is not known now.
+
+        """
+        facts = await self._repository.facts()
+        return facts.is_private and not self._reads.has(target.tag, _SECONDS_A_MISS_HOLDS)
+
+    async def _as_it_is_now(self, target: Target, known: Package) -> Package:
+        """Read a package that is there again once in a while; a node's boot costs no call."""
+        now = time.monotonic()
+        if now - self._described.setdefault(target, now) < _SECONDS_A_DIGEST_HOLDS:
+            return known
+        self._described[target] = now
+        return await self.find(target) or known
 
     async def discover(self, target: Target) -> Package | None:
         """Return the package of ``target``, which we have not published; None when there is none.

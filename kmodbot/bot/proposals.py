@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import random
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BRANCHES = 4096
+# The longest pause after the first refusal, and after any number of them.
+_FIRST_PAUSE_SECONDS = 120.0
+_LONGEST_PAUSE_SECONDS = 86400.0
 _EXPLANATION = """\
 Once this is merged, the nightly build makes later driver versions for this kernel too. The branch
 is regenerated whenever the base changes; edits to it are lost.
@@ -64,15 +69,35 @@ class Proposals:
     async def propose(self, build: Build) -> None:
         """Open the pull request that adds the kernel of a finished build, where one is missing.
 
+        What GitHub refuses is due again after a pause that grows, so that a rule of the repository
+        is not run into every minute, and others are not kept waiting.
+
         Raises:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
         async with self._lock:
             latest = await self._builds.get(build.id)
-            if latest is not None and not latest.proposed:
+            if latest is None or latest.proposed:
+                return
+            try:
                 await self._propose(build.target.kernel, _reason(build))
+            except GitHubRefused as error:
+                await self._postpone(latest, error)
+            else:
                 await self._builds.proposed(build.id)
+
+    async def _postpone(self, build: Build, error: GitHubRefused) -> None:
+        # More doublings than these are longer than the longest anyway.
+        doubled = 2 ** min(32, build.proposal_attempts)
+        most = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * doubled)
+        seconds = random.uniform(0, most)  # noqa: S311  # not a secret
+        next_try = await self._builds.now() + timedelta(seconds=seconds)
+        await self._builds.proposal_refused(build.id, next_try)
+        log.warning(
+            "build %s: its kernel cannot be proposed, tried again at %s: %s",
+            *(build.id, next_try.isoformat(timespec="seconds"), error),
+        )
 
     async def propose_kernel(self, kernel: Kernel, reason: str) -> None:
         """Open the pull request that adds a kernel; ``reason`` tells its reviewer why.

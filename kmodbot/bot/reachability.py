@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kmodbot.bot.metrics import GitHubMetrics
 
 _SERVER_ERROR = 500
+# What these answer to the App itself says whether anything else can be asked at all.
+_IDENTIFYING = frozenset({"token", "installation"})
+_REFUSALS = frozenset({401, 403, 404})
 # A single error is no outage.
 _SECONDS_UNTIL_AN_OUTAGE = 60.0
 # An answer this old says nothing any more; a failure is looked at again sooner.
@@ -32,12 +35,21 @@ class Reachability:
         self._answered_at: float | None = None
         self._failing_since: float | None = None
         self._failure = ""
+        self._refused_since: float | None = None
+        self._refusal = ""
+        self._had_token = False
         self._checked_at: float | None = None
 
     def called(self, kind: str, status: int, seconds: float, remaining: int | None) -> None:
         """Take note of a call; ``status`` is 0 without an answer."""
         self._metrics.called(kind, status, seconds, remaining)
         now = self._clock()
+        if kind in _IDENTIFYING and status in _REFUSALS:
+            self._refused_since = now if self._refused_since is None else self._refused_since
+            self._refusal = f"it gives the App no token ({status}); the log says why"
+            return
+        if kind == "token" and 0 < status < _SERVER_ERROR:
+            self._refused_since, self._had_token = None, True
         if 0 < status < _SERVER_ERROR:
             self._answered_at, self._failing_since = now, None
             return
@@ -49,19 +61,22 @@ class Reachability:
         self._metrics.parked(until)
 
     def problem(self) -> str | None:
-        """Say since when GitHub is away; None while it is there, or may be."""
-        if self._failing_since is None:
-            return None
-        away = self._clock() - self._failing_since
-        if self._answered_at is not None and away < _SECONDS_UNTIL_AN_OUTAGE:
-            return None
-        return f"no good answer for {away:.0f} s: {self._failure}"
+        """Say since when GitHub is away or refuses us; None while it is there, or may be."""
+        for since, reason, was_well in (
+            (self._refused_since, self._refusal, self._had_token),
+            (self._failing_since, self._failure, self._answered_at is not None),
+        ):
+            away = 0.0 if since is None else self._clock() - since
+            if since is not None and not (was_well and away < _SECONDS_UNTIL_AN_OUTAGE):
+                return f"no good answer for {away:.0f} s: {reason}"
+        return None
 
     async def check(self, call: Callable[[], Awaitable[object]], patience: float) -> None:
         """Make one cheap call where nothing is known, at most one a minute."""
         now = self._clock()
         last = self._answered_at
-        known = self._failing_since is None and last is not None
+        failing = self._failing_since is not None or self._refused_since is not None
+        known = not failing and last is not None
         if known and last is not None and now - last < _SECONDS_ANSWERS_HOLD:
             return
         if self._checked_at is not None and now - self._checked_at < _SECONDS_BETWEEN_CHECKS:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kmodbot.bot.shared import SharedReadings
 from kmodbot.bot.store.figures import read_build_figures
+from kmodbot.bot.store.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from kmodbot.bot.store.deliveries import Deliveries
 
 _STORE_SECONDS = 3.0
+# Anybody may ask, so what is written does not grow with how often they do.
+_SECONDS_A_WRITE_HOLDS = 5.0
 _GITHUB_SECONDS = 3.0
 
 
@@ -40,6 +44,8 @@ class Readiness:
         queue_seconds: float,
     ) -> None:
         self._database = database
+        self._leases = Leases(database)
+        self._writes: SharedReadings[None, bool] = SharedReadings(1, _SECONDS_A_WRITE_HOLDS)
         self._deliveries = deliveries
         self._reachability = reachability
         self._ask_github = ask_github
@@ -52,6 +58,7 @@ class Readiness:
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 oldest = await self._oldest()
+                await self._writes.get(None, _SECONDS_A_WRITE_HOLDS, self._write)
         except Exception as error:  # whatever the store fails with
             return [Check("store", f"it fails with {type(error).__name__}"), github]
         return [Check("store", None), github, Check("queue", self._judge(oldest))]
@@ -61,6 +68,11 @@ class Readiness:
         delivery = (await self._deliveries.backlog()).oldest
         build = (await read_build_figures(self._database)).oldest_queued
         return min((moment for moment in (delivery, build) if moment is not None), default=None)
+
+    async def _write(self) -> bool:
+        """Write a little: a disk that is full, or a standby of a database, can still be read."""
+        now = datetime.now(UTC)
+        return await self._leases.take("readiness", "", now, now)
 
     def _judge(self, oldest: datetime | None) -> str | None:
         age = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()

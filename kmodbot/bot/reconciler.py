@@ -63,7 +63,7 @@ class Reconciler:
 
     async def _look_at_overdue(self) -> None:
         await _tried("overdue builds", self.overdue.look)
-        unproposed = await self.builds.unproposed()
+        unproposed = await self.builds.unproposed(await self.builds.now())
         await each(unproposed[:_MOST_PROPOSALS], self.proposals.propose)
 
 

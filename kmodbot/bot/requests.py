@@ -16,7 +16,7 @@ from cachetools import LRUCache, TTLCache
 
 from kmodbot.bot.auth.limits import RateLimit
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.errors import ApiError
+from kmodbot.bot.errors import ApiError, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.build import Target
     from kmodbot.bot.changes import Changes
     from kmodbot.bot.dispatch import Dispatcher, Outcome
+    from kmodbot.bot.lookups import Lookups
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.audit import Audit
     from kmodbot.bot.store.builds import Builds
@@ -56,17 +57,6 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class RateLimited(ApiError):
-    """A caller starts more builds than one may."""
-
-    def __init__(self, caller: str, retry_after: int) -> None:
-        self.caller = caller
-        message = f"this caller starts too many builds; ask again in {retry_after} s"
-        super().__init__(
-            HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", message, retry_after=retry_after
-        )
-
-
 class Busy(ApiError):
     """More builds are in flight than the operator allows."""
 
@@ -89,12 +79,14 @@ class Requests:
         builds: Builds,
         audit: Audit,
         changes: Changes,
+        lookups: Lookups,
         render: Callable[[Target, Outcome], Awaitable[Answer]],
     ) -> None:
         self._settings = settings
         self._dispatcher = dispatcher
         self._builds = builds
         self._audit = audit
+        self._lookups = lookups
         self._render = render
         self._limit = RateLimit(settings.rate_per_minute)
         self._under_way: dict[str, asyncio.Task[tuple[Answer, Answer]]] = {}
@@ -172,7 +164,11 @@ class Requests:
         action = "build.force" if wanted.force else "build.request"
         try:
             outcome = await self._dispatcher.request(
-                target, caller=caller.name, force=wanted.force, admit=admit
+                target,
+                caller=caller.name,
+                force=wanted.force,
+                look=lambda: self._lookups.admit(caller.name),
+                admit=admit,
             )
         except (RateLimited, Busy) as refusal:
             await self._record_refusal(caller, action, subject, refusal)
@@ -199,7 +195,8 @@ class Requests:
         """
         wait = self._limit.take(caller.name)
         if wait:
-            raise RateLimited(caller.name, wait)
+            message = f"this caller starts too many builds; ask again in {wait} s"
+            raise RateLimited(caller.name, wait, message)
         most = self._settings.max_builds
         if await self._builds.in_flight() + self._admitted >= most:
             self._limit.give_back(caller.name)

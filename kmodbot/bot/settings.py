@@ -185,19 +185,30 @@ _OPEN_DOOR = (
     "KMODBOT_ALLOW_UNAUTHENTICATED=yes if a proxy in front checks who asks"
 )
 
+_WHOSE = (
+    "with several issuers, begin each pattern with one of KMODBOT_OIDC_ISSUERS and #, such as "
+    "{issuer}#system:serviceaccount:drivers:*"
+)
+
 
 def _oidc(read: _Reader) -> IssuerSettings:
     """Read whose tokens are accepted; every other variable needs the issuers."""
     nothing: tuple[str, ...] = ()
-    everybody: tuple[str, ...] = ("*",)
-    issuers = read("KMODBOT_OIDC_ISSUERS", _http_urls, nothing) or nothing
+    issuers = read("KMODBOT_OIDC_ISSUERS", _issuers, nothing) or nothing
     audiences = read("KMODBOT_OIDC_AUDIENCE", _words, None if issuers else nothing) or nothing
-    keys_url = read("KMODBOT_OIDC_JWKS_URL", _http_url, "") or None
-    subjects = read("KMODBOT_OIDC_SUBJECTS", _words, everybody) or nothing
+    keys_url = read("KMODBOT_OIDC_JWKS_URL", _safe_url, "") or None
+    subjects = read("KMODBOT_OIDC_SUBJECTS", _words, nothing) or nothing
     operators = read("KMODBOT_OIDC_OPERATORS", _words, nothing) or nothing
     if keys_url and len(issuers) != 1:
         read.problems.append("KMODBOT_OIDC_JWKS_URL: expected exactly one KMODBOT_OIDC_ISSUERS")
-    return IssuerSettings(issuers, audiences, keys_url, subjects, operators)
+    settings = IssuerSettings(issuers, audiences, keys_url, subjects, operators)
+    for name, patterns in (
+        ("KMODBOT_OIDC_SUBJECTS", subjects),
+        ("KMODBOT_OIDC_OPERATORS", operators),
+    ):
+        if not settings.are_of_one_issuer(patterns):
+            read.problems.append(f"{name}: {_WHOSE.format(issuer=issuers[0])}")
+    return settings
 
 
 def _is_local(host: str) -> bool:
@@ -249,10 +260,12 @@ def _words(value: str) -> tuple[str, ...]:
     return words
 
 
-def _http_urls(value: str) -> tuple[str, ...]:
+def _issuers(value: str) -> tuple[str, ...]:
     words = _words(value)
     for word in words:
-        _http_url(word)
+        _safe_url(word)
+        if "#" in word:
+            raise ValueError("expected issuers without #")
     # Kept as they are: an issuer is compared letter by letter.
     return words
 
@@ -318,3 +331,11 @@ def _http_url(value: str) -> str:
     if url.scheme not in {"http", "https"} or not url.host:
         raise ValueError("expected an http(s) address, such as https://api.github.com")
     return value.rstrip("/")
+
+
+def _safe_url(value: str) -> str:
+    """Read an address whose answers are believed: nobody on the way may change them."""
+    address, url = _http_url(value), URL(value)
+    if url.scheme != "https" and not _is_local(str(url.host)):
+        raise ValueError("expected https; http is for this machine only")
+    return address

@@ -30,13 +30,18 @@ class SharedReadings(Generic[Key, Value]):
     def __init__(self, size: int, max_age: float) -> None:
         self._readings: TTLCache[Key, _Reading[Value]] = TTLCache(size, max_age)
 
+    def has(self, key: Key, max_age: float) -> bool:
+        """Tell whether a value was read at most ``max_age`` seconds ago, or is being read now."""
+        reading = self._readings.get(key)
+        return reading is not None and time.monotonic() - reading.started < max_age
+
     async def get(self, key: Key, max_age: float, read: Callable[[], Awaitable[Value]]) -> Value:
         """Return a value that was read at most ``max_age`` seconds ago, or is being read now.
 
         An error of ``read`` is raised for everybody who waits, and forgotten.
         """
         reading = self._readings.get(key)
-        if reading is None or time.monotonic() - reading.started >= max_age:
+        if reading is None or not self.has(key, max_age):
             reading = _Reading(asyncio.ensure_future(read()))
             self._readings[key] = reading
         try:

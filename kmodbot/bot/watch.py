@@ -10,7 +10,7 @@ import json
 import logging
 import uuid
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.actions import Action
@@ -96,7 +96,7 @@ class Watch:
 
     async def look(self) -> Look | None:
         """Look at the repositories; None when that is not due, or another process does it."""
-        now = datetime.now(UTC)
+        now = await self.leases.now()
         if not await self.leases.take(_LEASE, self.holder, now, now + _LONGEST_LOOK):
             return None
         look = await self._digest(await self.find(), now)

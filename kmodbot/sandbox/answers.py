@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 PER_PAGE: Final = 30
+# How old a run must be to be in a list, where that is not at once.
+LAG: Final = web.RequestKey("LAG", timedelta)
 MOST_PER_PAGE: Final = 100
 
 

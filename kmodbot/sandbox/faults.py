@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args
 
-RequestKind = Literal["delay", "status", "lost_answer", "secondary_limit", "primary_limit", "reset"]
+RequestKind = Literal[
+    "delay", "status", "lost_answer", "secondary_limit", "primary_limit", "reset", "lag"
+]
 WebhookKind = Literal["delay", "lost", "doubled"]
 KINDS: Final = frozenset(get_args(RequestKind)) | frozenset(get_args(WebhookKind))
 
@@ -23,7 +25,9 @@ class Fault:
     - `lost_answer`: applied, then answered with `status`, or not at all with `drop`;
     - `secondary_limit`: 403 with `Retry-After: seconds`, nothing applied;
     - `primary_limit`: 403 with no requests remaining, nothing applied;
-    - `reset`: the connection is closed before anything is applied.
+    - `reset`: the connection is closed before anything is applied;
+    - `lag`: a list of runs lacks those created within the last `seconds`, which can be asked for
+      by their ids all the same.
 
     With `event` (and `action`, None: any) it strikes webhooks: `lost` (never sent), `doubled`
     (sent twice) or `delay` (sent `seconds` later).

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import uuid
 from contextlib import suppress
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from kmodbot.sandbox.access import ACTOR, actor_of
-from kmodbot.sandbox.answers import answer, with_etag
+from kmodbot.sandbox.answers import LAG, answer, with_etag
 from kmodbot.sandbox.errors import Refusal, not_found
 from kmodbot.sandbox.limits import primary_limit, secondary_limit
 from kmodbot.sandbox.records import Call
@@ -121,6 +122,9 @@ async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse
 async def _before(fault: Fault | None, request: web.Request) -> web.StreamResponse | None:
     """Do what a fault does before anything is applied; None lets the request through."""
     if fault is None or fault.kind == "lost_answer":
+        return None
+    if fault.kind == "lag":
+        request[LAG] = timedelta(seconds=fault.seconds)
         return None
     if fault.kind == "delay":
         await asyncio.sleep(fault.seconds)

@@ -308,6 +308,7 @@ async def looked_round(app: web.Application) -> None:
 def outages_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at once, not seconds later, whether GitHub is back."""
     monkeypatch.setattr("kmodbot.bot.delivery_pool._FIRST_BACKOFF_SECONDS", 0.02)
+    monkeypatch.setattr("kmodbot.bot.delivery_pool._SHORTEST_LAG_SECONDS", 0.02)
 
 
 @pytest.fixture

@@ -13,15 +13,19 @@ import select
 import signal
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kmodbot.bot.__main__ import serve
 from kmodbot.bot.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+T = TypeVar("T")
 
 
 def main() -> None:
@@ -74,18 +78,27 @@ def tell(what: str) -> None:
 
 def die_after(commits: int) -> None:
     """Let this process die as soon as that many transactions are committed."""
-    writing, left = Database.writing, commits
+    writing, write, left = Database.writing, Database.write, commits
 
-    @asynccontextmanager
-    async def counted(self: Database) -> AsyncIterator[AsyncConnection]:
+    def committed() -> None:
         nonlocal left
-        async with writing(self) as connection:
-            yield connection
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    @asynccontextmanager
+    async def counted(self: Database) -> AsyncIterator[AsyncConnection]:
+        async with writing(self) as connection:
+            yield connection
+        committed()
+
+    async def counted_write(self: Database, work: Callable[[Connection], T]) -> T:
+        result = await write(self, work)
+        committed()
+        return result
+
     Database.writing = counted  # type: ignore[method-assign]
+    Database.write = counted_write  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,47 @@ async def test_a_run_by_hand_is_found_when_its_webhooks_are_lost(
         await bot.reconcile()
 
     assert len(github.pulls) == 1
+
+
+@pytest.mark.parametrize("joined", [False, True])
+async def test_a_build_that_was_given_up_gets_its_run_after_all(
+    bot: Bot, github: Sandbox, joined: bool
+) -> None:
+    github.hold_runs()
+    github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+    await bot.ask()
+    (build,) = await bot.app[keys.BUILDS].queued(datetime.now(UTC))
+    await bot.app[keys.BUILDS].failed(build.id, "no run was seen", remembered=False)
+    await bot.settled()
+    if joined:
+        # Another build of the same target holds the reservation.
+        assert (await bot.ask())[0] == 202
+    github.release_runs()
+    await bot.settled()
+    await bot.reconcile()
+
+    after = await build_of(bot, build.id)
+    assert (after.phase, after.run_id, after.proposed) == (Phase.DONE, github.runs[0].id, True)
+    assert after.error is None
+    assert len(github.pulls) == 1
+
+
+async def test_nodes_join_a_build_that_was_given_up_while_its_run_goes_on(
+    settings: Settings, github: Sandbox
+) -> None:
+    github.hold_runs()
+    github.faults.add(Fault(event="workflow_run", kind="lost", times=99))
+    github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+    often = dataclasses.replace(settings, redeliver_seconds=1e-6)
+    async with running_bot(often, github) as bot:
+        await bot.ask()
+        (build,) = await bot.app[keys.BUILDS].queued(datetime.now(UTC))
+        await bot.app[keys.BUILDS].failed(build.id, "no run was seen", remembered=False)
+        await bot.reconcile()
+        status, joined = await bot.ask()
+
+    assert (status, joined["build_id"]) == (202, build.id)
+    assert len(github.runs) == 1
 
 
 class TestALostStore:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot.auth.tokens import ApiToken
 from tests.bot.conftest import DEBIAN, running_bot
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ class TestWaiting:
 class TestTokens:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return dataclasses.replace(settings, api_tokens=parse_api_tokens("one, two"))
+        return dataclasses.replace(
+            settings, api_tokens=(ApiToken.of("one", "first"), ApiToken.of("two", "second"))
+        )
 
     @pytest.mark.parametrize("path", ["/build", "/status/x"])
     async def test_a_caller_without_a_token_is_refused(self, bot: Bot, path: str) -> None:

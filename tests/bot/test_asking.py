@@ -295,7 +295,7 @@ class TestIssuers:
                 answer = await ask(bot, issuer.token())
 
                 assert answer.status == 202
-                assert (await trail(bot))[0].caller == NODE
+                assert (await trail(bot))[0].caller == f"{issuer.url}#{NODE}"
 
     async def test_what_is_refused_says_why_and_quotes_nothing(
         self, settings: Settings, github: Sandbox, caplog: pytest.LogCaptureFixture

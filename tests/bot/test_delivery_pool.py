@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.bot import delivery_pool
+from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.delivery_pool import DeliveryPool
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubLimited, GitHubUnavailable, GitHubUnreachable
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.settings import Settings
 from kmodbot.bot.store.database import Database
@@ -33,6 +34,7 @@ class Act:
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
+    errors: dict[str, Exception] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
     most_at_once: int = 0
@@ -43,8 +45,9 @@ class Act:
         self.most_at_once = max(self.most_at_once, len(self.under_way))
         try:
             await self.gate.wait()
-            if self.error is not None:
-                raise self.error
+            error = self.errors.get(delivery.guid, self.error)
+            if error is not None:
+                raise error
         finally:
             self.under_way.remove(delivery.guid)
 
@@ -173,7 +176,7 @@ class TestOutage:
     async def test_all_work_is_parked_and_no_attempt_is_lost(
         self, deliveries: Deliveries, act: Act
     ) -> None:
-        act.error = GitHubUnavailable("502", retry_after=3600)
+        act.error = GitHubLimited("too fast", 3600)
         await arrive(deliveries, *(f"g{number}" for number in range(10)))
         async with working(deliveries, act) as pool:
             await eventually(lambda: len(act.under_way) == 3)
@@ -189,10 +192,16 @@ class TestOutage:
 
     @pytest.mark.parametrize(("outages", "seconds"), [(1, 5), (2, 10), (4, 40), (9, 60)])
     async def test_an_outage_without_an_end_is_probed_ever_more_rarely(
-        self, deliveries: Deliveries, act: Act, outages: int, seconds: float
+        self,
+        deliveries: Deliveries,
+        act: Act,
+        outages: int,
+        seconds: float,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr("kmodbot.bot.delivery_pool.random.uniform", lambda _low, high: high)
         act.gate.set()
-        act.error = GitHubUnavailable("502")
+        act.error = GitHubUnreachable("no route to host")
         await arrive(deliveries, "g1")
         async with working(deliveries, act) as pool:
             for number in range(outages):
@@ -202,6 +211,108 @@ class TestOutage:
             parked = pool._parked_until - asyncio.get_running_loop().time()
 
         assert seconds - 5 < parked <= seconds
+
+    async def test_several_that_github_cannot_serve_are_an_outage(
+        self, deliveries: Deliveries, act: Act
+    ) -> None:
+        act.gate.set()
+        act.error = GitHubUnavailable("502")
+        await arrive(deliveries, *(f"g{number}" for number in range(10)))
+        async with working(deliveries, act) as pool:
+            await eventually(lambda: pool._parked_until > 0)
+            await eventually(lambda: given_back(deliveries))
+
+        assert len(act.seen) < 10
+
+    async def test_one_that_github_cannot_serve_does_not_keep_the_others_waiting(
+        self, deliveries: Deliveries, act: Act, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery_pool, "_FIRST_BACKOFF_SECONDS", 0.001)
+        act.gate.set()
+        act.errors["poison"] = GitHubUnavailable("502")
+        await arrive(deliveries, "poison")
+        async with working(deliveries, act) as pool:
+            await eventually(lambda: act.seen.count("poison") > 3)
+            await arrive(deliveries, "g1")
+            pool.wake()
+            await eventually(lambda: "g1" in act.seen)
+            assert pool._parked_until == 0
+
+        assert await states(deliveries, "poison") == {DeliveryState.RECEIVED}
+
+    async def test_one_that_github_cannot_serve_for_hours_dies_in_the_end(
+        self, deliveries: Deliveries, act: Act, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery_pool, "_FIRST_BACKOFF_SECONDS", 0.001)
+        act.gate.set()
+        act.error = GitHubUnavailable("502")
+        early = datetime.now(UTC) - timedelta(hours=13)
+        await deliveries.receive_all([Delivery("poison", "workflow_run", b"{}")], early)
+        async with working(deliveries, act):
+
+            async def dead() -> bool:
+                return await states(deliveries, "poison") == {DeliveryState.DEAD}
+
+            await eventually(dead)
+
+        assert act.seen == ["poison"] * 6
+
+
+class TestLag:
+    async def test_what_cannot_be_seen_yet_is_tried_again_and_costs_no_attempt(
+        self, deliveries: Deliveries, act: Act
+    ) -> None:
+        act.gate.set()
+        act.error = NotYet()
+        await arrive(deliveries, "g1", "g2")
+        async with working(deliveries, act):
+            await eventually(lambda: len(act.seen) >= 8)
+            act.error = None
+
+            async def all_done() -> bool:
+                return await states(deliveries, "g1", "g2") == {DeliveryState.DONE}
+
+            await eventually(all_done)
+
+        assert {each.attempts for each in await deliveries.list(None, 9)} == {0}
+
+    @pytest.mark.parametrize(("age", "seconds"), [(0, 2), (1, 2), (7, 7), (100, 30)])
+    async def test_each_pause_is_longer_up_to_half_a_minute(
+        self,
+        deliveries: Deliveries,
+        act: Act,
+        monkeypatch: pytest.MonkeyPatch,
+        age: int,
+        seconds: int,
+    ) -> None:
+        monkeypatch.setattr(delivery_pool, "_SHORTEST_LAG_SECONDS", 2.0)
+        act.gate.set()
+        act.error = NotYet()
+        begun = datetime.now(UTC)
+        received = begun - timedelta(seconds=age)
+        await deliveries.receive_all([Delivery("g1", "workflow_run", b"{}")], received)
+        async with working(deliveries, act):
+            await eventually(lambda: bool(act.seen))
+            await eventually(lambda: given_back(deliveries))
+
+        (record,) = await deliveries.list(None, 9)
+        assert record.next_try_at >= begun + timedelta(seconds=seconds)
+
+    async def test_once_github_had_its_time_the_repairs_have_to_do(
+        self, deliveries: Deliveries, act: Act
+    ) -> None:
+        act.gate.set()
+        act.error = NotYet()
+        long_ago = datetime.now(UTC) - timedelta(seconds=SETTINGS.lag_seconds)
+        await deliveries.receive_all([Delivery("g1", "workflow_run", b"{}")], long_ago)
+        async with working(deliveries, act):
+
+            async def done() -> bool:
+                return await states(deliveries, "g1") == {DeliveryState.DONE}
+
+            await eventually(done)
+
+        assert act.seen == ["g1"]
 
 
 async def given_back(deliveries: Deliveries) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -12,7 +13,8 @@ from aiohttp import StreamReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot import keys
+from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.build import Target
 from kmodbot.bot.choices import Downloads
 from kmodbot.bot.downloads import parse_address
@@ -133,7 +135,7 @@ async def test_an_outage_is_told(built: Bot, github: Sandbox, kind: RequestKind)
 
 
 async def test_a_node_has_to_say_who_it_is(settings: Settings, github: Sandbox) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with (
         running_bot(guarded, github) as bot,
         bot.client.get(PATH, allow_redirects=False) as answer,
@@ -144,7 +146,7 @@ async def test_a_node_has_to_say_who_it_is(settings: Settings, github: Sandbox) 
 async def test_a_loader_shows_its_token_to_the_bot_and_not_to_the_storage(
     settings: Settings, github: Sandbox, tmp_path: Path
 ) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with running_bot(guarded, github) as bot:
         bot.client.session.headers["Authorization"] = "Bearer one"
         _, asked = await bot.ask()
@@ -153,6 +155,52 @@ async def test_a_loader_shows_its_token_to_the_bot_and_not_to_the_storage(
         with Partial(tmp_path / "node" / PACKAGE) as partial:
             assert await asyncio.to_thread(partial.download, url, "one")
             assert partial.path.read_text() == PACKAGE
+
+
+class TestLimits:
+    """What callers make the bot ask GitHub is bounded, before it is asked."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return dataclasses.replace(settings, rate_per_minute=3)
+
+    async def test_requests_for_ever_new_packages_are_no_calls_without_end(self, bot: Bot) -> None:
+        bot.github.hold_runs()
+        before = release_calls(bot)
+        statuses = [(await bot.ask(driver_version=f"v9.{n}.0"))[0] for n in range(6)]
+
+        assert statuses == [202, 202, 202, 429, 429, 429]
+        assert release_calls(bot) - before == 3
+
+    async def test_fetching_what_is_not_there_is_limited(self, bot: Bot) -> None:
+        paths = [PATH.replace("v0.1.0", f"v9.{n}.0") for n in range(5)]
+        statuses = []
+        for path in paths:
+            async with bot.client.get(path) as answer:
+                statuses.append(answer.status)
+
+        assert statuses == [404, 404, 404, 429, 429]
+        assert answer.headers["Retry-After"]
+
+    async def test_the_end_of_the_hourly_limit_is_kept_for_builds(self, built: Bot) -> None:
+        headers = {"remaining": "400", "limit": "5000", "reset": str(int(time.time()) + 600)}
+        noted = {f"x-ratelimit-{name}": value for name, value in headers.items()}
+        built.app[keys.GITHUB].quota.note(noted)
+        before = release_calls(built) + asset_calls(built)
+
+        status, body = await built.ask(driver_version="v9.0.0")
+        async with built.client.get(PATH) as answer:
+            assert answer.status == 503
+            assert 590 <= int(answer.headers["Retry-After"]) <= 600
+
+        assert (status, body["error"]["code"]) == (503, "github_unavailable")
+        assert release_calls(built) + asset_calls(built) == before
+        assert (await built.ask())[0] == 200
+
+
+def release_calls(bot: Bot) -> int:
+    """Count how often a release was read."""
+    return sum("/releases/tags/" in call.path and call.method == "GET" for call in bot.github.calls)
 
 
 async def test_the_address_begins_as_configured(settings: Settings, github: Sandbox) -> None:

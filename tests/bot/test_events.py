@@ -132,6 +132,38 @@ def test_runs_of_other_workflows_are_ignored() -> None:
     assert parse("workflow_run", run_event(workflow_run=ours)) == RunChanged(7, "completed")
 
 
+OURS = {
+    "id": 7,
+    "conclusion": "success",
+    "event": "workflow_dispatch",
+    "head_branch": "main",
+    "head_repository": {"full_name": REPOSITORY.upper()},
+}
+
+
+def test_the_conclusion_of_a_run_that_may_be_ours_is_a_hint() -> None:
+    event = parse("workflow_run", run_event(workflow_run=OURS))
+
+    assert event == RunChanged(7, "completed", conclusion="success")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event": "pull_request"},
+        {"head_branch": "evil"},
+        {"head_repository": {"full_name": "evil/fork"}},
+        {"head_repository": {}},
+    ],
+)
+def test_the_conclusion_of_a_run_that_others_may_have_shaped_is_no_hint(
+    change: dict[str, Any],
+) -> None:
+    event = parse("workflow_run", run_event(workflow_run=OURS | change))
+
+    assert event == RunChanged(7, "completed", conclusion=None)
+
+
 def test_other_repositories_are_ignored() -> None:
     elsewhere = {"full_name": "acme/other", "default_branch": "main"}
 

@@ -203,6 +203,15 @@ async def test_what_has_not_changed_is_read_for_free(
     assert left[0] == left[1]
 
 
+async def test_only_the_installation_tells_what_is_left(
+    client: GitHubClient, github: Sandbox, watcher: Watcher
+) -> None:
+    await client.get("/branches/main")
+
+    left = {kind: remaining is not None for kind, _, remaining in watcher.calls}
+    assert left == {"installation": False, "token": False, "branch": True}
+
+
 async def test_every_call_and_every_silence_is_told(
     client: GitHubClient, github: Sandbox, watcher: Watcher
 ) -> None:

@@ -126,6 +126,7 @@ def environment(github: Sandbox, database_url: str) -> dict[str, str]:
         "KMODBOT_OVERDUE_SECONDS": "0.2",
         "KMODBOT_REDELIVER_SECONDS": "0.5",
         "KMODBOT_CLAIM_SECONDS": "1",
+        "KMODBOT_LAG_SECONDS": "1",
     }
 
 

@@ -23,6 +23,7 @@ from kmodbot.bot.github.errors import (
     judge,
 )
 from kmodbot.bot.github.pace import Pace, Silence
+from kmodbot.bot.github.quota import Quota
 
 
 def answer(status: int, message: str = "", **headers: str) -> gidgethub.HTTPException:
@@ -121,6 +122,40 @@ def test_the_primary_limit_waits_for_the_reset() -> None:
     assert 590 <= limit.retry_after <= 600
 
 
+class TestQuota:
+    @staticmethod
+    def told(quota: Quota, **headers: str) -> int | None:
+        return quota.note({f"x-ratelimit-{name}": value for name, value in headers.items()})
+
+    def test_nothing_is_held_back_before_github_has_told_a_limit(self) -> None:
+        assert Quota().seconds_until_spare() == 0
+
+    @pytest.mark.parametrize(("remaining", "seconds"), [("501", 0), ("500", 600), ("0", 600)])
+    def test_a_tenth_is_kept_until_the_hour_is_over(self, remaining: str, seconds: int) -> None:
+        now = [1000.0]
+        quota = Quota(lambda: now[0])
+
+        assert self.told(quota, limit="5000", remaining=remaining, reset="1600") == int(remaining)
+        assert quota.seconds_until_spare() == seconds
+        now[0] = 1601.0
+        assert quota.seconds_until_spare() == 0
+
+    def test_another_limit_says_nothing_about_this_one(self) -> None:
+        quota = Quota(lambda: 1000.0)
+
+        assert self.told(quota, limit="30", remaining="1", reset="1600", resource="search") is None
+        assert self.told(quota) is None
+        assert quota.seconds_until_spare() == 0
+
+
+def test_the_reset_is_measured_by_the_clock_that_named_it() -> None:
+    headers = {"x_ratelimit_remaining": "0", "x_ratelimit_reset": "1000000600"}
+    limit = classify(answer(403, "", date="Sun, 09 Sep 2001 01:46:40 GMT", **headers))
+
+    assert isinstance(limit, GitHubLimited)
+    assert limit.retry_after == 600
+
+
 class TestSilence:
     def test_it_lasts_as_long_as_github_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
         silence = Silence()
@@ -136,11 +171,28 @@ class TestSilence:
         monkeypatch.setattr("kmodbot.bot.github.pace.time", later)
         silence.check()
 
-    def test_it_grows_where_github_does_not_say_and_starts_anew_after_an_answer(self) -> None:
+    def test_the_answers_to_calls_under_way_do_not_shorten_it(self) -> None:
+        silence = Silence()
+        silence.begin(GitHubLimited("primary", 3000))
+
+        assert silence.begin(GitHubLimited("secondary", 60)) > 2990
+        assert not silence.end()
+        with pytest.raises(GitHubLimited) as limited:
+            silence.check()
+        assert limited.value.retry_after > 2990
+
+    def test_it_grows_where_github_does_not_say_and_starts_anew_after_an_answer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = SimpleNamespace(now=0.0)
+        clock.monotonic = lambda: clock.now
+        monkeypatch.setattr("kmodbot.bot.github.pace.time", clock)
         silence = Silence()
         unsaid = GitHubLimited("too fast", 60, said=False)
 
         assert [silence.begin(unsaid) for _ in range(6)] == [60, 120, 240, 480, 900, 900]
+        assert not silence.end()
+        clock.now += 900
         assert silence.end()
         assert not silence.end()
         assert silence.begin(unsaid) == 60

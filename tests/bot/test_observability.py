@@ -189,6 +189,29 @@ class TestReadiness:
         assert "secret-place" not in str(body)
         assert body["checks"]["github"] == "ok"
 
+    async def test_a_store_that_can_only_be_read_is_named(self, bot: Bot) -> None:
+        async with bot.app[keys.DATABASE].writing() as connection:
+            await connection.exec_driver_sql(
+                "CREATE TRIGGER full_disk BEFORE INSERT ON leases "
+                "BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END"
+            )
+        status, body = await ready(bot)
+
+        assert status == 503
+        assert body["checks"]["store"].startswith("it fails with")
+
+    async def test_an_app_with_a_key_of_another_is_not_ready(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        github.faults.add(
+            Fault(path="/installation$|/access_tokens$", kind="status", status=401, times=99)
+        )
+        async with running_bot(settings, github) as bot:
+            status, body = await ready(bot)
+
+        assert status == 503
+        assert "gives the App no token (401)" in body["checks"]["github"]
+
     async def test_a_github_that_never_answered_is_named(
         self, settings: Settings, github: Sandbox
     ) -> None:
@@ -249,6 +272,22 @@ class TestReachability:
         assert github.problem()
         github.called("run", 404, 0.1, 5000)
 
+        assert github.problem() is None
+
+    @pytest.mark.parametrize("kind", ["token", "installation"])
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    def test_an_app_that_gets_no_token_can_do_nothing(
+        self, github: Reachability, clock: Clock, kind: str, status: int
+    ) -> None:
+        github.called(kind, status, 0.1, None)
+        assert f"no token ({status})" in (github.problem() or "")
+
+        # What the App may read as itself, or with an older token, says nothing about the next one.
+        clock.now = 61
+        github.called("run", 200, 0.1, 5000)
+        assert github.problem()
+
+        github.called("token", 201, 0.1, None)
         assert github.problem() is None
 
     async def test_github_is_asked_once_a_minute_at_most(

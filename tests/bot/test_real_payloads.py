@@ -26,7 +26,9 @@ def of(repository: str, run: dict[str, Any] | None = None) -> Settings:
 @pytest.mark.parametrize("payload", RUNS, ids=lambda payload: payload["action"])
 def test_a_run_is_recognised(payload: dict[str, Any]) -> None:
     repository = payload["repository"]["full_name"]
-    run = payload["workflow_run"]
+    default_branch = payload["repository"]["default_branch"]
+    run = payload["workflow_run"] | {"event": "workflow_dispatch", "head_branch": default_branch}
+    payload = payload | {"workflow_run": run}
 
     event = parse_event("workflow_run", json.dumps(payload).encode(), of(repository, run))
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from kmodbot.bot import keys
-from kmodbot.bot.auth.tokens import parse_api_tokens
+from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.dispatch import DispatchFailed
+from kmodbot.bot.github.errors import GitHubUnreachable
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.sandbox import Fault, Sandbox
@@ -44,20 +45,21 @@ async def test_the_workers_survive_an_error_of_the_store(
     bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, True])
-    waiting = Deliveries.waiting
+    next_due = Deliveries.next_due
 
-    async def locked_twice(self: Deliveries, limit: int = 10) -> object:
+    async def locked_twice(self: Deliveries) -> datetime | None:
         if next(failures, False):
             raise sqlite3.OperationalError("database is locked")
-        return await waiting(self, limit)
+        return await next_due(self)
 
     monkeypatch.setattr("kmodbot.bot.workers._SECONDS_AFTER_AN_ERROR", 0.01)
-    monkeypatch.setattr(Deliveries, "waiting", locked_twice)
+    monkeypatch.setattr(Deliveries, "next_due", locked_twice)
 
     _, asked = await bot.ask()
 
     assert (await bot.status(asked["build_id"], wait=30))["status"] == "done"
     await eventually(lambda: len(github.pulls) == 1)
+    assert list(failures) == []
 
 
 async def test_a_database_of_another_github_does_no_harm(
@@ -136,15 +138,31 @@ class TestRunsThatLie:
         async with running_bot(patient, github) as bot:
             github.hold_runs()
             _, asked = await bot.ask()
-            github.faults.add(Fault(path="/releases/tags/", kind="status", status=404, times=3))
+            github.faults.add(Fault(path="/releases/tags/", kind="status", status=404, times=999))
             github.release_runs()
-            await bot.settled()
+            await eventually(lambda: bot.calls("GET", "v0.1.0-debian-12-x86_64") > 3)
             assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
 
             github.faults.clear()
-            await bot.reconcile()
-            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert (await bot.finished(asked["build_id"]))["status"] == "done"
             assert len(github.pulls) == 1
+            assert {each.attempts for each in await bot.app[keys.DELIVERIES].list(None, 9)} == {0}
+
+    async def test_an_end_that_is_not_seen_at_once_is_looked_for_again(
+        self, settings: Settings, github: Sandbox, runner: QuickRunner
+    ) -> None:
+        patient = dataclasses.replace(settings, lag_seconds=60)
+        runner.conclusion = "startup_failure"
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            run = f"/actions/runs/{github.runs[0].id}"
+            github.faults.add(Fault(path=f"{run}$", kind="status", status=404, times=3))
+            github.faults.add(Fault(path=f"{run}/jobs$", kind="status", status=404, times=99))
+            github.release_runs()
+
+            assert (await bot.finished(asked["build_id"]))["status"] == "error"
+            assert bot.calls("GET", run) == 4
 
     async def test_a_run_that_never_ends_is_given_up(
         self, settings: Settings, github: Sandbox
@@ -232,6 +250,56 @@ async def test_a_package_without_a_build_is_proposed_when_a_node_asks_for_it(
     assert (len(github.runs), len(github.pulls)) == (1, 1)
 
 
+async def test_a_package_that_somebody_replaced_is_described_as_it_is_now(
+    settings: Settings, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgetful = dataclasses.replace(settings, index_seconds=1e-9)
+    async with running_bot(forgetful, github) as bot:
+        _, asked = await bot.ask()
+        before = await bot.finished(asked["build_id"])
+        await bot.ask()
+        monkeypatch.setattr("kmodbot.bot.packages._SECONDS_A_DIGEST_HOLDS", 0)
+        (asset,) = github.releases[0].assets
+        asset.digest = "sha256:" + "1" * 64
+
+        status, body = await bot.ask()
+
+        assert status == 200
+        assert body["sha256"] == "1" * 64 != before["sha256"]
+        assert (await bot.status(asked["build_id"]))["sha256"] == body["sha256"]
+
+
+async def test_a_pull_request_that_is_refused_waits_longer_each_time(
+    bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+
+    def longest(_low: float, high: float) -> float:
+        pauses.append(high)
+        return high if len(pauses) > 2 else 0
+
+    monkeypatch.setattr("kmodbot.bot.proposals.random.uniform", longest)
+    refusal = Fault(method="POST", path="/git/refs", kind="status", status=403, times=99)
+    github.faults.add(refusal)
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    async def refused_again() -> bool:
+        await bot.reconcile()
+        return len(pauses) == 3
+
+    await eventually(refused_again)
+    for _ in range(3):
+        await bot.reconcile()
+
+    assert pauses == [120, 240, 480]
+    assert bot.calls("POST", "/git/refs") == 3
+    assert "cannot be proposed, tried again at" in caplog.text
+    async with bot.client.get("/metrics") as answer:
+        assert "kmodbot_proposals_refused 1.0" in await answer.text()
+    assert {each.state for each in await bot.app[keys.DELIVERIES].list(None, 9)} == {"done"}
+
+
 async def test_a_known_package_is_named_while_github_is_away(
     settings: Settings, github: Sandbox
 ) -> None:
@@ -312,7 +380,7 @@ async def test_a_compressed_body_is_refused(bot: Bot, encoding: str) -> None:
 
 
 async def test_a_token_that_is_not_text_is_refused(settings: Settings, github: Sandbox) -> None:
-    guarded = dataclasses.replace(settings, api_tokens=parse_api_tokens("one"))
+    guarded = dataclasses.replace(settings, api_tokens=(ApiToken.of("one", "node"),))
     async with running_bot(guarded, github) as bot:
         reader, writer = await asyncio.open_connection("127.0.0.1", bot.client.port)
         writer.write(
@@ -340,6 +408,20 @@ async def reconciled_to(bot: Bot, github: Sandbox, *, runs: int) -> bool:
 
 
 class TestOverdueBuilds:
+    async def test_what_ended_while_no_bot_ran_is_seen_after_the_next_start(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, overdue_seconds=900, repair_seconds=1e-6)
+        async with running_bot(patient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+        github.release_runs()
+        await github.settled()
+
+        async with running_bot(patient, github) as bot:
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+
     async def test_a_run_that_does_not_end_is_cancelled_and_the_error_says_so(
         self, settings: Settings, github: Sandbox
     ) -> None:
@@ -365,6 +447,45 @@ class TestOverdueBuilds:
             await bot.reconcile()
 
             assert (await bot.status(asked["build_id"]))["status"] == "error"
+
+    @pytest.mark.parametrize("status", [403, 500])
+    async def test_a_run_that_cannot_be_cancelled_is_given_up_after_some_tries(
+        self,
+        settings: Settings,
+        github: Sandbox,
+        monkeypatch: pytest.MonkeyPatch,
+        status: int,
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        github.faults.add(Fault(path="/cancel$", kind="status", status=status, times=99))
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
+
+            monkeypatch.setattr("kmodbot.bot.completion._CANCEL_SECONDS", 0)
+            for _ in range(3):
+                await bot.reconcile()
+            ended = await bot.status(asked["build_id"])
+
+        assert (ended["status"], "cannot be cancelled" in ended["error"]) == ("error", True)
+        assert bot.calls("POST", "/cancel") == 2
+
+    async def test_a_build_whose_run_was_lost_to_another_ends(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        impatient = dataclasses.replace(settings, build_seconds=0.001)
+        async with running_bot(impatient, github) as bot:
+            github.hold_runs()
+            _, asked = await bot.ask()
+            # As an earlier version left it.
+            with sqlite3.connect(tmp_path / "kmodbot.db") as connection:
+                connection.execute("UPDATE builds SET run_id = NULL")
+            connection.close()
+            await bot.reconcile()
+
+            assert (await bot.status(asked["build_id"]))["error"] == "its run is not known any more"
 
     async def test_a_run_that_publishes_in_spite_of_it_brings_its_build_back(
         self, settings: Settings, github: Sandbox
@@ -432,6 +553,96 @@ class TestOlderServers:
         assert (len(github.runs), len(github.pulls)) == (1, 1)
 
 
+class TestDispatches:
+    async def test_an_endpoint_that_is_away_for_a_while_costs_no_build(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05)
+        github.faults.add(Fault(path="/dispatches", kind="status", status=502, times=6))
+        async with running_bot(hasty, github) as bot:
+            await bot.ask()
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+            await eventually(lambda: reconciled_to(bot, github, runs=1))
+
+            assert (await bot.finished(build.id))["status"] == "done"
+
+    async def test_one_that_stays_away_ends_the_build_by_its_age(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05, build_seconds=0.001)
+        github.faults.add(Fault(path="/dispatches", kind="status", status=502, times=99))
+        async with running_bot(hasty, github) as bot:
+            await bot.ask()
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+            await eventually(lambda: has_failed(bot, build.id))
+
+            assert "no run was seen after 3 tries" in (await bot.status(build.id))["error"]
+            assert bot.calls("POST", "/dispatches") == 3
+
+    async def test_a_build_that_waits_for_its_turn_to_write_is_not_claimed(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05)
+        async with running_bot(hasty, github) as bot:
+            async with bot.app[keys.GITHUB].turn:
+                _, asked = await bot.ask()
+                waiting = [asyncio.create_task(bot.reconcile()) for _ in range(5)]
+                await eventually(lambda: bot.calls("GET", "/hook/deliveries") > 0)
+                build = await bot.app[keys.BUILDS].get(asked["build_id"])
+                assert build is not None
+                assert (build.claims, build.claimed_at) == (0, None)
+            await asyncio.gather(*waiting)
+
+            assert (await bot.finished(asked["build_id"]))["status"] == "done"
+            assert len(github.runs) == 1
+
+    async def test_a_connection_that_does_not_come_about_uses_up_no_try(
+        self, bot: Bot, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def unreachable(*_: object) -> None:
+            raise GitHubUnreachable("no route to host")
+
+        monkeypatch.setattr("kmodbot.bot.github.runs.Runs._post", unreachable)
+        status, _ = await bot.ask()
+
+        (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+        assert (status, build.claims) == (503, 0)
+
+    async def test_a_run_that_the_list_does_not_show_yet_is_not_started_again(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, claim_seconds=0.05, lag_seconds=0.5)
+        github.hold_runs()
+        github.faults.add(Fault(event="workflow_run", kind="lost", times=99))
+        github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+        github.faults.add(Fault(path="/runs$", kind="lag", seconds=0.4, times=9999))
+        async with running_bot(patient, github) as bot:
+            await bot.ask()
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+            await eventually(lambda: is_dispatched(bot, build.id))
+
+        assert len(github.runs) == 1
+
+    async def test_the_news_of_a_run_make_up_for_the_lost_answer_to_its_dispatch(
+        self, settings: Settings, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("kmodbot.bot.completion._ANSWER_SECONDS", 0.05)
+        patient = dataclasses.replace(settings, lag_seconds=60)
+        github.hold_runs()
+        github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+        github.faults.add(Fault(path="/runs$", kind="lag", seconds=999, times=9999))
+        async with running_bot(patient, github) as bot:
+            await bot.ask()
+            (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
+
+            async def is_known() -> bool:
+                return bool((await bot.status(build.id))["phase"] == "dispatched")
+
+            await eventually(is_known)
+            assert bot.calls("GET", f"/actions/runs/{github.runs[0].id}") == 1
+            assert len(github.runs) == 1
+
+
 class TestOutages:
     async def test_a_request_outlives_an_outage_of_a_day(
         self, settings: Settings, github: Sandbox
@@ -471,6 +682,11 @@ class TestOutages:
             async with running_bot(there, skewed) as bot:
                 _, asked = await bot.ask()
                 assert (await bot.finished(asked["build_id"]))["status"] == "done"
+
+
+async def has_failed(bot: Bot, build_id: str) -> bool:
+    await bot.reconcile()
+    return bool((await bot.status(build_id))["status"] == "error")
 
 
 async def is_dispatched(bot: Bot, build_id: str) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from kmodbot.bot import keys
-from kmodbot.bot.github.hooks import HookDelivery
+from kmodbot.bot.github import hooks
+from kmodbot.bot.github.hooks import HookDeliveries, HookDelivery
 from kmodbot.bot.repairs import redelivery
 from kmodbot.bot.repairs.redelivery import failures
 from kmodbot.bot.store.deliveries import Delivery
@@ -20,6 +21,7 @@ from tests.bot.conftest import eventually, running_bot
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kmodbot.bot.github.client import GitHubClient
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
     from tests.bot.conftest import Bot
@@ -54,6 +56,31 @@ def test_the_oldest_failure_comes_first() -> None:
 )
 def test_what_need_not_be_sent_again_is_not(attempts: list[HookDelivery]) -> None:
     assert failures(attempts) == []
+
+
+async def test_what_is_too_much_to_be_read_at_once_is_read_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hooks, "_PAGES", 2)
+    ids = [7, 6, 5, 4, 3]
+
+    class Client:
+        async def page_as_app(self, url: str) -> tuple[list[dict[str, object]], str | None]:
+            place = int(url.partition("cursor=")[2] or 0)
+            at = (NOW + timedelta(seconds=ids[place])).isoformat()
+            item = {"id": ids[place], "guid": "g", "event": "push", "delivered_at": at}
+            more = f"/app/hook/deliveries?cursor={place + 1}" if place + 1 < len(ids) else None
+            return [item | {"status_code": 502, "redelivery": False, "action": None}], more
+
+    deliveries = HookDeliveries(cast("GitHubClient", Client()))
+
+    async def read(since: int) -> list[int]:
+        return [each.id for each in await deliveries.since(NOW + timedelta(seconds=since))]
+
+    assert await read(4) == [7, 6]
+    assert await read(8) == [5]
+    assert await read(8) == [4]
+    assert await read(8) == []
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from githubkit_schemas.v2022_11_28 import models
 
 from kmodbot.bot.github.transport import Transport
+from kmodbot.sandbox import Fault
 from tests.bot.conftest import eventually, git, is_one_commit_above_main, running_bot
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
+    from tests.bot.conftest import Bot
 
 BODIES: dict[str, type[BaseModel]] = {
     "POST /app/installations/N/access_tokens": (
@@ -34,6 +36,35 @@ BODIES: dict[str, type[BaseModel]] = {
     "PATCH /git/refs/heads/BRANCH": models.ReposOwnerRepoGitRefsRefPatchBody,
     "POST /pulls": models.ReposOwnerRepoPullsPostBody,
 }
+
+
+async def test_a_github_that_does_not_tell_runs_is_asked_for_them_once(
+    bot: Bot, sent: list[tuple[str, Mapping[str, str], bytes]]
+) -> None:
+    bot.github.run_details = "refused"
+    for number in (37, 38, 39):
+        status, _ = await bot.ask(kernel_version=f"6.1.0-{number}-amd64")
+        assert status == 202
+    await eventually(lambda: len(bot.github.runs) == 3)
+
+    wishes = [b"return_run_details" in body for what, _, body in sent if "dispatches" in what]
+    assert wishes == [True, False, False, False]
+
+
+async def test_what_github_says_of_a_refusal_is_for_the_operator(
+    bot: Bot, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bot.settled()
+    bot.github.faults.add(Fault(method="POST", path="/dispatches", kind="status", status=403))
+    status, _ = await bot.ask()
+    assert status == 503
+    (refusal,) = [line for line in caplog.messages if "GitHub refused: 403" in line]
+    words = refusal.partition("403: ")[2]
+
+    _, body = await bot.ask()
+    assert "refused to start driver-build.yml (403)" in body["error"]["message"]
+    assert words
+    assert words not in body["error"]["message"]
 
 
 @pytest.fixture

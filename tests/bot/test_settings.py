@@ -71,6 +71,9 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("KMODBOT_ALLOW_UNAUTHENTICATED", "perhaps"),
         ("KMODBOT_API_TOKENS", "hunter2:sha256=hunter2"),
         ("KMODBOT_OIDC_ISSUERS", "issuer.example.com"),
+        ("KMODBOT_OIDC_ISSUERS", "http://issuer.example.com"),
+        ("KMODBOT_OIDC_ISSUERS", "https://issuer.example.com/#x"),
+        ("KMODBOT_OIDC_JWKS_URL", "http://issuer.example.com/keys"),
         ("KMODBOT_OIDC_JWKS_URL", "https://issuer.example.com/keys"),
         ("KMODBOT_RATE_PER_MINUTE", "0"),
         ("KMODBOT_MAX_BUILDS", "many"),
@@ -116,7 +119,7 @@ def test_a_key_on_one_line_with_escaped_line_ends_is_understood(
 def test_a_public_address_needs_api_tokens(environment: dict[str, str], host: str) -> None:
     assert "KMODBOT_API_TOKENS is empty" in problems(environment | {"HOST": host})
 
-    with_tokens = environment | {"HOST": host, "KMODBOT_API_TOKENS": "s3cret"}
+    with_tokens = environment | {"HOST": host, "KMODBOT_API_TOKENS": "s3cret" * 4}
     assert Settings.from_environment(with_tokens).host == host
     told_so = environment | {"HOST": host, "KMODBOT_ALLOW_UNAUTHENTICATED": "yes"}
     assert Settings.from_environment(told_so).host == host
@@ -133,7 +136,7 @@ def test_an_issuer_is_a_way_to_know_callers(environment: dict[str, str]) -> None
 
     # An issuer is compared letter by letter.
     assert oidc.issuers == ("https://a.example", "https://b.example/")
-    assert (oidc.audiences, oidc.subjects, oidc.operators) == (("kmodbot",), ("*",), ())
+    assert (oidc.audiences, oidc.subjects, oidc.operators) == (("kmodbot",), (), ())
 
 
 def test_an_issuer_needs_an_audience(environment: dict[str, str]) -> None:
@@ -142,8 +145,29 @@ def test_an_issuer_needs_an_audience(environment: dict[str, str]) -> None:
     assert found.startswith("KMODBOT_OIDC_AUDIENCE is missing")
 
 
+def test_an_issuer_on_this_machine_may_speak_in_the_clear(environment: dict[str, str]) -> None:
+    oidc = {"KMODBOT_OIDC_ISSUERS": "http://127.0.0.1:8080", "KMODBOT_OIDC_AUDIENCE": "kmodbot"}
+
+    assert Settings.from_environment(environment | oidc).oidc.issuers == ("http://127.0.0.1:8080",)
+
+
+@pytest.mark.parametrize("name", ["KMODBOT_OIDC_SUBJECTS", "KMODBOT_OIDC_OPERATORS"])
+def test_with_several_issuers_a_pattern_says_whose_subjects_it_means(
+    environment: dict[str, str], name: str
+) -> None:
+    several = environment | {
+        "KMODBOT_OIDC_ISSUERS": "https://a.example, https://b.example",
+        "KMODBOT_OIDC_AUDIENCE": "kmodbot",
+    }
+
+    found = problems(several | {name: "https://a.example#ops, ops"})
+    assert found.startswith(name)
+    assert "https://a.example#system:serviceaccount:drivers:*" in found
+    Settings.from_environment(several | {name: "https://a.example#ops, https://b.example#*"})
+
+
 def test_no_secret_shows_in_the_settings(environment: dict[str, str]) -> None:
-    shown = repr(Settings.from_environment(environment | {"KMODBOT_API_TOKENS": "t0ken"}))
+    shown = repr(Settings.from_environment(environment | {"KMODBOT_API_TOKENS": "t0ken" * 4}))
 
     for secret in ("PRIVATE KEY", "current", "previous", "t0ken"):
         assert secret not in shown

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
+import sqlite3
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from kmodbot.bot import keys
-from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.bot.http import webhooks
+from kmodbot.bot.store.deliveries import Deliveries, DeliveryState
 from kmodbot.sandbox import Fault
+from tests.bot.conftest import eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
     from tests.bot.conftest import Bot
@@ -193,6 +199,29 @@ async def test_a_delivery_that_cannot_be_stored_is_not_accepted(
     status, answer = await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
 
     assert (status, answer["error"]["code"]) == (503, "store_unavailable")
+
+
+async def test_a_store_that_is_stuck_is_not_waited_for_longer_than_github_waits(
+    bot: Bot, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bot.settled()
+    monkeypatch.setattr(webhooks, "_SECONDS_TO_STORE", 0.05)
+    body = json.dumps(RUN).encode()
+    with contextlib.closing(sqlite3.connect(tmp_path / "kmodbot.db")) as other:
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+        status, answer = await deliver(
+            bot, body, signed(body, settings.webhook_secrets[0].reveal())
+        )
+        other.execute("ROLLBACK")
+
+    assert (status, answer["error"]["code"]) == (503, "store_unavailable")
+
+    async def stored_late_and_done() -> bool:
+        states = {each.state for each in await bot.app[keys.DELIVERIES].list(None, 10)}
+        return states == {DeliveryState.DONE}
+
+    await eventually(stored_late_and_done)
 
 
 async def test_many_deliveries_at_once_are_stored_each_one_time(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kmodbot.sandbox import Sandbox
+from kmodbot.sandbox import Fault, Sandbox
 
 from .support import CONTENT, HELLO, INPUTS, WORKFLOW, Client, TestRunner, got, refused
 
@@ -97,6 +97,18 @@ async def test_two_runs_go_on_at_once_and_a_third_waits(
     runner.may_finish.set()
     await github.settled()
     assert [run.status for run in github.runs] == ["completed"] * 3
+
+
+async def test_a_list_can_lag_behind_while_a_run_is_known_by_its_id(
+    bot: Client, github: Sandbox
+) -> None:
+    github.faults.add(Fault(kind="lag", path="/runs$", seconds=60))
+    run = await dispatch(bot, github)
+    first = await got(bot.actions.async_list_workflow_runs_for_repo(*HELLO))
+    assert first.total_count == 0
+    assert (await got(bot.actions.async_get_workflow_run(*HELLO, run.id))).id == run.id
+    second = await got(bot.actions.async_list_workflow_runs_for_repo(*HELLO))
+    assert second.total_count == 1
 
 
 async def test_held_runs_stay_queued_and_nobody_waits_for_them(

@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request: the name of an API token, or the subject of an issuer's token."""
+    """Who sent a request: the name of an API token, or ``issuer#subject`` of an issuer's token."""
 
     name: str
     role: Role = Role.NODE

@@ -19,6 +19,8 @@ from kmodbot.bot.auth.caller import Caller, Role
 from kmodbot.bot.auth.keysets import KeySet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import aiohttp
 
 # Only signatures that a public key checks: who can check one must not be able to make one.
@@ -28,7 +30,8 @@ _ALGORITHMS = frozenset(
 )
 _LEEWAY_SECONDS = 60
 _LONGEST_TOKEN = 16 * 1024
-_LONGEST_SUBJECT = 255
+# As long as the store keeps it.
+_LONGEST_NAME = 255
 _KNOWN = 4096
 # A token that was revoked at its issuer passes for so long.
 _SECONDS_REMEMBERED = 60.0
@@ -45,13 +48,38 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class IssuerSettings:
-    """Whose tokens are accepted, and for whom. Patterns know ``*``, ``?`` and ``[...]``."""
+    """Whose tokens are accepted, and for whom.
+
+    A pattern is ``ISSUER#PATTERN``, or the pattern alone where there is one issuer; it knows ``*``,
+    ``?`` and ``[...]``. Without ``subjects`` everybody may ask whom an issuer vouches for.
+    """
 
     issuers: tuple[str, ...] = ()
     audiences: tuple[str, ...] = ()
     keys_url: str | None = None
-    subjects: tuple[str, ...] = ("*",)
+    subjects: tuple[str, ...] = ()
     operators: tuple[str, ...] = ()
+
+    def are_of_one_issuer(self, patterns: tuple[str, ...]) -> bool:
+        """Tell whether each pattern says, or leaves no doubt, whose subjects it means."""
+        return len(self.issuers) < 2 or all(
+            pattern.partition("#")[0] in self.issuers for pattern in patterns
+        )
+
+    def fits(self, issuer: str, subject: str, patterns: tuple[str, ...]) -> bool:
+        """Tell whether one of the patterns means this subject of this issuer.
+
+        Another issuer may give the same subject to somebody else.
+        """
+        return any(fnmatchcase(subject, rest) for rest in self._of_issuer(issuer, patterns))
+
+    def _of_issuer(self, issuer: str, patterns: tuple[str, ...]) -> Iterator[str]:
+        for pattern in patterns:
+            whose, _, rest = pattern.partition("#")
+            if whose == issuer:
+                yield rest
+            elif len(self.issuers) == 1:
+                yield pattern
 
 
 class Issuers:
@@ -80,19 +108,19 @@ class Issuers:
         key = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         known = self._known.get(key)
         if known is None:
-            claims = await self._claims(token)
-            known = self._identify(claims), float(claims["exp"]) + _LEEWAY_SECONDS
+            issuer, claims = await self._claims(token)
+            known = self._identify(issuer, claims), float(claims["exp"]) + _LEEWAY_SECONDS
             self._known[key] = known
         return known[0]
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _claims(self, token: str) -> tuple[str, dict[str, Any]]:
         header, issuer = _unverified(token, self._settings.issuers)
         keys = await self._keys[issuer].find(header.get("kid"))
         if len(keys) != 1:
             problem = "names no key of its issuer" if not keys else "must name its key (kid)"
             raise NotAccepted(f"the token {problem}")
         try:
-            return self._verified(token, keys[0], header["alg"])
+            return issuer, self._verified(token, keys[0], header["alg"])
         except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
             raise NotAccepted(f"the token is not accepted: {_reason(error)}") from None
 
@@ -109,15 +137,17 @@ class Issuers:
         )
         return claims
 
-    def _identify(self, claims: dict[str, Any]) -> Caller:
-        subject = claims["sub"]
-        if not subject or len(subject) > _LONGEST_SUBJECT or not subject.isprintable():
+    def _identify(self, issuer: str, claims: dict[str, Any]) -> Caller:
+        subject, settings = claims["sub"], self._settings
+        # No name of an API token holds a "#", and no two issuers share a caller.
+        name = f"{issuer}#{subject}"
+        if not subject or len(name) > _LONGEST_NAME or not subject.isprintable():
             raise NotAccepted("the token's sub is empty, too long or not printable")
-        if any(fnmatchcase(subject, pattern) for pattern in self._settings.operators):
-            return Caller(subject, Role.OPERATOR)
-        if any(fnmatchcase(subject, pattern) for pattern in self._settings.subjects):
-            return Caller(subject)
-        raise NotAllowed(f"{subject} may not ask; see KMODBOT_OIDC_SUBJECTS")
+        if settings.fits(issuer, subject, settings.operators):
+            return Caller(name, Role.OPERATOR)
+        if not settings.subjects or settings.fits(issuer, subject, settings.subjects):
+            return Caller(name)
+        raise NotAllowed(f"{name} may not ask; see KMODBOT_OIDC_SUBJECTS")
 
 
 def is_jwt(token: str) -> bool:

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.auth.caller import Caller, Role
+from kmodbot.bot.auth.caller import ANONYMOUS, Caller, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 PREFIX = "kmb_"
 _BYTES = 32
 _DIGEST = "sha256="
+# A plain digest of what can be guessed is no secret.
+_SHORTEST = 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Of those whom the bot names itself in the audit trail.
+_TAKEN = frozenset({ANONYMOUS.name, "discovery"})
 _HEX = re.compile(r"[0-9a-f]{64}")
 _FORM = "expected name:role:sha256=64 hex digits, as `kmodbot token NAME` prints it"
 
@@ -56,16 +60,20 @@ def parse_token_name(value: str) -> str:
     """Return the name of a token.
 
     Raises:
-        ValueError: it has another form.
+        ValueError: it has another form, or the bot calls somebody else so.
 
     """
     if not _NAME.fullmatch(value):
         raise ValueError("expected a name of small letters, digits, dots, dashes, at most 64")
+    if value in _TAKEN:
+        raise ValueError(f"expected a name other than {' and '.join(sorted(_TAKEN))}")
     return value
 
 
 def parse_api_tokens(value: str) -> tuple[ApiToken, ...]:
     """Read tokens separated by commas: ``name:role:sha256=HEX``, or the bare token of a node.
+
+    A bare token has at least 20 characters.
 
     Raises:
         ValueError: one has another form, or two share a name. Nothing of a token is quoted.
@@ -83,6 +91,10 @@ def parse_api_tokens(value: str) -> tuple[ApiToken, ...]:
 
 def _parse(entry: str, number: int) -> ApiToken:
     if _DIGEST not in entry:
+        if entry.count(":") == 2 or len(entry) < _SHORTEST:
+            raise ValueError(
+                f"entry {number}: {_FORM}; a bare token has at least {_SHORTEST} characters"
+            )
         return ApiToken.of(entry, f"token-{number}")
     name, role, digest = (*entry.split(":"), "", "")[:3]
     hexadecimal = digest.removeprefix(_DIGEST)

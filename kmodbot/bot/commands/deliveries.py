@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kmodbot.bot.commands.with_store import with_store
@@ -61,7 +61,8 @@ async def _list(database: Database, arguments: argparse.Namespace) -> int:
 
 async def _retry(database: Database, guid: str | None) -> int:
     await database.prepare()
-    taken_up = await Deliveries(database).retry(guid, datetime.now(UTC))
+    deliveries = Deliveries(database)
+    taken_up = await deliveries.retry(guid, await deliveries.now())
     for each in taken_up:
         sys.stdout.write(f"{each} is tried again by a bot that runs, within a minute\n")
     if guid is not None and not taken_up:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from kmodbot.bot.github.errors import (
 )
 from kmodbot.bot.github.identity import Identity
 from kmodbot.bot.github.pace import Pace, Silence
+from kmodbot.bot.github.quota import Quota
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
 from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved
 
@@ -35,7 +37,8 @@ class GitHubClient:
     """Calls GitHub for one repository. Paths begin below ``/repos/{owner}/{name}``.
 
     Every call raises :class:`GitHubUnavailable` when it may succeed later, :class:`GitHubRefused`
-    when it will not. Writes wait for each other, with a pause between them.
+    when it will not. Writes wait for each other, with a pause between them. ``quota`` is what is
+    left of the installation's hourly limit.
     """
 
     def __init__(
@@ -45,13 +48,15 @@ class GitHubClient:
         observer: CallObserver | None = None,
     ) -> None:
         self._observer = observer or Unobserved()
+        self.quota = Quota()
         base = {"base_url": settings.api_url}
-        self._as_app = Transport(session, self._observer, **base)
+        # The App itself has a limit of its own, which nothing of ours comes near.
+        self._as_app = Transport(session, self._observer, None, **base)
         # An ETag belongs to the token that fetched it, so only the reader, with one token for its
         # whole hour, has a cache.
         cache: LRUCache[Any, Any] = LRUCache(_CACHED_ANSWERS)
-        self._reader = Transport(session, self._observer, cache=cache, **base)
-        self._writer = Transport(session, self._observer, **base)
+        self._reader = Transport(session, self._observer, self.quota, cache=cache, **base)
+        self._writer = Transport(session, self._observer, self.quota, **base)
         self._identity = Identity(settings.app_id, settings.private_key)
         self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
         self._repository = f"/repos/{settings.repository}"
@@ -62,6 +67,18 @@ class GitHubClient:
     def writes_wait(self) -> bool:
         """Whether a write would have to wait for others."""
         return self._pace.is_busy
+
+    @property
+    def turn(self) -> Pace:
+        """The turn to write, for those who have to know when theirs has come.
+
+        Writes within it are made with ``in_turn``, because all others wait for its end.
+        """
+        return self._pace
+
+    async def get_ready(self, purpose: Purpose) -> None:
+        """Do what comes before a call, so that only the call itself is left to go wrong."""
+        await self._tokens.get(purpose)
 
     async def get(self, path: str, *, accept: str = _JSON, cached: bool = True) -> Any:
         """Read one thing. What is unlikely to be asked again need not be ``cached``."""
@@ -98,9 +115,11 @@ class GitHubClient:
         except GitHubGone:
             return None
 
-    async def post(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
+    async def post(
+        self, path: str, data: dict[str, Any], purpose: Purpose, *, in_turn: bool = False
+    ) -> Any:
         """Create something."""
-        return await self._write(self._writer.post, path, data, purpose)
+        return await self._write(self._writer.post, path, data, purpose, in_turn=in_turn)
 
     async def put(self, path: str, data: dict[str, Any], purpose: Purpose) -> Any:
         """Replace something."""
@@ -127,14 +146,20 @@ class GitHubClient:
             await self._ask_as_app("POST", path, {})
 
     async def _write(
-        self, method: Callable[..., Awaitable[Any]], path: str, data: object, purpose: Purpose
+        self,
+        method: Callable[..., Awaitable[Any]],
+        path: str,
+        data: object,
+        purpose: Purpose,
+        *,
+        in_turn: bool = False,
     ) -> Any:
         url = self._repository + path
 
         async def call(token: str) -> Any:
             return await method(url, None, data=data, oauth_token=token, extra_headers=HEADERS)
 
-        async with self._pace:
+        async with nullcontext() if in_turn else self._pace:
             answer = await self._as_installation(purpose, call)
         if isinstance(answer, str):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ class GitHubUnavailable(GitHubError):
     def __init__(self, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class GitHubUnreachable(GitHubUnavailable):
+    """No connection to GitHub came about, so nothing was sent, whatever it would have been."""
 
 
 class GitHubLimited(GitHubUnavailable):
@@ -137,7 +142,15 @@ def _seconds_said(status: int, headers: Mapping[str, str]) -> int | None:
     if headers.get("x-ratelimit-remaining") != "0":
         return None
     reset = headers.get("x-ratelimit-reset", "")
-    return max(1, int(reset) - int(time.time())) if reset.isdecimal() else _SECONDS_WHEN_UNSAID
+    return max(1, int(reset) - _now(headers)) if reset.isdecimal() else _SECONDS_WHEN_UNSAID
+
+
+def _now(headers: Mapping[str, str]) -> int:
+    """Return GitHub's time in seconds since 1970: the clock of this machine may be wrong."""
+    try:
+        return int(parsedate_to_datetime(headers.get("date", "")).timestamp())
+    except ValueError:
+        return int(time.time())
 
 
 def _parked(status: int, headers: Mapping[str, str], message: str) -> GitHubError:

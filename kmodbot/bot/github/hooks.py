@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.github.client import GitHubClient
 
 _PER_PAGE = 100
-# Enough for three busy days; the rest is looked at the next time.
+# As many are read at once.
 _PAGES = 20
 
 
@@ -52,22 +52,32 @@ class HookDeliveries:
 
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
+        # Where reading stopped, and since when the attempts are wanted that are still to be read.
+        self._left: list[tuple[str, datetime]] = []
 
     async def since(self, moment: datetime) -> list[HookDelivery]:
         """Return the attempts since a moment, newest first.
 
+        What is more than a few pages is left for the next calls, which go on there after what is
+        new.
+
         https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook
         """
         found: list[HookDelivery] = []
-        url: str | None = f"/app/hook/deliveries?per_page={_PER_PAGE}"
-        for _ in range(_PAGES):
-            if url is None:
-                break
-            items, url = await self._client.page_as_app(url)
-            page = [HookDelivery.from_json(item) for item in items]
-            found += [delivery for delivery in page if delivery.delivered_at >= moment]
-            if page and page[-1].delivered_at < moment:
-                break
+        left: list[tuple[str, datetime]] = []
+        pages = _PAGES
+        url: str | None
+        for url, oldest in [(f"/app/hook/deliveries?per_page={_PER_PAGE}", moment), *self._left]:
+            while url is not None and pages > 0:
+                items, url = await self._client.page_as_app(url)
+                pages -= 1
+                page = [HookDelivery.from_json(item) for item in items]
+                found += [delivery for delivery in page if delivery.delivered_at >= oldest]
+                if page and page[-1].delivered_at < oldest:
+                    url = None
+            if url is not None:
+                left.append((url, oldest))
+        self._left = left
         return found
 
     async def redeliver(self, delivery: HookDelivery) -> None:

@@ -78,11 +78,18 @@ class Silence:
         if not limit.said:
             seconds = min(seconds * 2**self._unsaid, _LONGEST_SILENCE)
             self._unsaid += 1
-        self._until = time.monotonic() + seconds
+        now = time.monotonic()
+        # A call that was under way may bring a shorter limit; the longer one still holds.
+        self._until = max(self._until, now + seconds)
         self._is_kept = True
-        return seconds
+        return self._until - now
 
     def end(self) -> bool:
-        """Take note that GitHub serves us; return whether it did not do so before."""
+        """Take note that GitHub serves us; return whether it did not do so before.
+
+        The answer to a call that was under way when the limit came says nothing of it.
+        """
+        if time.monotonic() < self._until:
+            return False
         ended, self._is_kept, self._unsaid = self._is_kept, False, 0
         return ended

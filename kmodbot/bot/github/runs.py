@@ -12,10 +12,10 @@ from dateutil.parser import isoparse
 from kmodbot.bot.github.errors import GitHubConflict, GitHubGone, GitHubRefused
 from kmodbot.bot.github.jobs import Job
 from kmodbot.bot.github.tokens import Purpose
-from kmodbot.kernels import parse_run_title
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from kmodbot.bot.github.client import GitHubClient
@@ -84,32 +84,48 @@ class Runs:
     def __init__(self, client: GitHubClient, workflow: str) -> None:
         self._client = client
         self._workflow = f"/actions/workflows/{workflow}"
+        self._tells_runs = True
 
     @property
     def must_wait(self) -> bool:
         """Whether a dispatch would have to wait for other writes."""
         return self._client.writes_wait
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for the turn to ``dispatch``, and keep it."""
+        return self._client.turn
+
+    async def get_ready(self) -> None:
+        """Do what comes before a dispatch, so that only the dispatch is left to go wrong."""
+        await self._client.get_ready(Purpose.DISPATCH)
+
     async def dispatch(self, ref: str, inputs: dict[str, str]) -> DispatchedRun | None:
         """Start a run on ``ref``; None when this GitHub does not say which run it started.
 
+        The caller has its ``turn``.
+
         https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
         """
-        request: dict[str, Any] = {"ref": ref, "inputs": inputs, "return_run_details": True}
+        request: dict[str, Any] = {"ref": ref, "inputs": inputs}
+        if self._tells_runs:
+            request["return_run_details"] = True
         try:
             answer = await self._post(request)
         except GitHubRefused as error:
             # GitHub Enterprise Server before 3.21 does not know the field.
             if error.status not in {400, 422} or "return_run_details" not in str(error):
                 raise
-            del request["return_run_details"]
+            # It will not know it the next time either, and each write makes the others wait.
+            self._tells_runs = False
+            request.pop("return_run_details", None)
             answer = await self._post(request)
         if not answer:
             return None
         return DispatchedRun(int(answer["workflow_run_id"]), answer["html_url"])
 
     async def _post(self, request: dict[str, Any]) -> Any:
-        return await self._client.post(f"{self._workflow}/dispatches", request, Purpose.DISPATCH)
+        path = f"{self._workflow}/dispatches"
+        return await self._client.post(path, request, Purpose.DISPATCH, in_turn=True)
 
     async def get(self, run_id: int) -> WorkflowRun | None:
         """Return a run as GitHub sees it now, None when it was deleted."""
@@ -151,12 +167,3 @@ class Runs:
                 yield WorkflowRun.from_json(run)
             if len(runs) < _PER_PAGE:
                 break
-
-    async def titled(self, build_id: str, since: datetime, until: datetime) -> list[WorkflowRun]:
-        """Return the runs created between two moments that name a build in their title."""
-        found = []
-        async for run in self.listed(since, until):
-            title = parse_run_title(run.title)
-            if title is not None and title.build_id == build_id:
-                found.append(run)
-        return found

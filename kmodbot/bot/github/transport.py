@@ -9,17 +9,22 @@ import aiohttp
 import gidgethub.aiohttp
 from gidgethub import sansio
 
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubUnavailable, GitHubUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from kmodbot.bot.github.quota import Quota
 
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
 # A large body may take its time, as long as it comes.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
 # https://docs.github.com/en/rest/about-the-rest-api/api-versions
 HEADERS = {"x-github-api-version": "2022-11-28"}
+
+# Errors of a connection that did not come about.
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 # What a call is about, by a part of its path; the first that is found counts.
 _KINDS = (
@@ -72,10 +77,15 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, observer: CallObserver, **options: Any
+        self,
+        session: aiohttp.ClientSession,
+        observer: CallObserver,
+        quota: Quota | None,
+        **options: Any,
     ) -> None:
         super().__init__(session, "kmodbot", **options)
         self._observer = observer
+        self._quota = quota
         self.date = ""
 
     async def page(self, url: str, jwt: str) -> tuple[Any, str | None]:
@@ -91,12 +101,13 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
         # Bytes are passed on as they are, with the length that was told.
         headers["accept-encoding"] = "identity"
         where = sansio.format_url(url, None, base_url=self.base_url)
-        started, status = time.monotonic(), 0
+        started, status, remaining = time.monotonic(), 0, None
         try:
             answer = await self._session.get(
                 where, headers=headers | HEADERS, allow_redirects=False, timeout=_STREAM_TIMEOUT
             )
             status = answer.status
+            remaining = self._quota.note(answer.headers) if self._quota is not None else None
             if status < 400:
                 return answer
             async with answer:
@@ -105,7 +116,7 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             # Not the error itself: it may hold an address that needs no token.
             raise GitHubUnavailable(f"GitHub cannot be reached: {type(error).__name__}") from error
         finally:
-            self._observer.called("asset", status, time.monotonic() - started, None)
+            self._observer.called("asset", status, time.monotonic() - started, remaining)
         # Raises what the status means.
         sansio.decipher_response(status, answer.headers, body)
         raise GitHubUnavailable("GitHub sent an answer that cannot be read")
@@ -117,11 +128,11 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
         try:
             answer = await super()._request(method, url, headers, body)
             status, self.date = answer[0], answer[1].get("date", "")
-            left = answer[1].get("x-ratelimit-remaining", "")
-            remaining = int(left) if left.isdecimal() else None
+            remaining = self._quota.note(answer[1]) if self._quota is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
-            raise GitHubUnavailable(f"GitHub cannot be reached: {reason}") from error
+            kind = GitHubUnreachable if isinstance(error, _NOT_SENT) else GitHubUnavailable
+            raise kind(f"GitHub cannot be reached: {reason}") from error
         finally:
             seconds = time.monotonic() - started
             self._observer.called(kind_of(url), status, seconds, remaining)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.http.audit import list_audit
+from kmodbot.bot.http.body import BUDGET, ByteBudget
 from kmodbot.bot.http.builds import request_build
 from kmodbot.bot.http.discoveries import list_discoveries
 from kmodbot.bot.http.health import healthz, readyz
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 def add_routes(app: web.Application) -> None:
     """Add every call of the API to the application."""
+    app[BUDGET] = ByteBudget()
     app.router.add_post("/build", request_build)
     app.router.add_get("/status/{build_id}", build_status, name="status")
     app.router.add_get("/packages/{tag}/{name}", fetch_package, allow_head=False)

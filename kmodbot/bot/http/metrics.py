@@ -25,7 +25,9 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer with what this process counted and with what the store knows."""
     app = request.app
     registry = CollectorRegistry()
-    _describe_builds(registry, await read_build_figures(app[keys.DATABASE]))
+    figures = await read_build_figures(app[keys.DATABASE])
+    _describe_builds(registry, figures)
+    _describe_proposals(registry, figures)
     _describe_deliveries(registry, await app[keys.DELIVERIES].backlog())
     _describe_kernels(registry, await app[keys.DISCOVERIES].all())
     if (last := await app[keys.WATCH].last()) is not None:
@@ -44,6 +46,15 @@ def _describe_builds(registry: CollectorRegistry, figures: BuildFigures) -> None
         "How long the oldest build that is queued has waited",
         figures.oldest_queued,
     )
+
+
+def _describe_proposals(registry: CollectorRegistry, figures: BuildFigures) -> None:
+    refused = Gauge(
+        "kmodbot_proposals_refused",
+        "Builds whose kernel GitHub did not let the bot propose so far",
+        registry=registry,
+    )
+    refused.set(figures.refused_proposals)
 
 
 def _describe_deliveries(registry: CollectorRegistry, backlog: Backlog) -> None:

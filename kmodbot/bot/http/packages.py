@@ -38,6 +38,7 @@ async def fetch_package(request: web.Request) -> web.StreamResponse:
     target = parse_address(settings.driver, asked["tag"], asked["name"])
     if target is None:
         raise _not_found()
+    request.app[keys.LOOKUPS].admit(request[keys.CALLER].name)
     try:
         answer = await _open(request.app, target)
     except GitHubUnavailable as error:

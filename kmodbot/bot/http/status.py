@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -12,42 +11,36 @@ from aiohttp import web
 from kmodbot.bot import keys
 from kmodbot.bot.build import kernel_fields
 from kmodbot.bot.errors import ApiError, invalid_field
+from kmodbot.kernels import InvalidInput, parse_build_id
 
 if TYPE_CHECKING:
     from kmodbot.bot.build import Build
 
 MAX_WAIT = 60.0
-# Another process may finish the build, and only the store tells.
-_SECONDS_BETWEEN_LOOKS = 5.0
 
 
 async def build_status(request: web.Request) -> web.Response:
     """Answer with the state of a build; with ``wait``, as soon as it is final or time is up."""
     seconds = _wait_seconds(request.query.get("wait"))
-    build = await _wait_for(request.app, request.match_info["build_id"], seconds)
+    build = await request.app[keys.WAITING].get(_build_id(request), seconds)
     if build is None:
-        message = "there is no build of this id; ask for one with POST /build"
-        raise ApiError(HTTPStatus.NOT_FOUND, "not_found", message)
+        raise _not_found()
     package = build.package
     url = await request.app[keys.ADDRESSES].of(build.target, package) if package else None
     return web.json_response(_described(build, url))
 
 
-async def _wait_for(app: web.Application, build_id: str, seconds: float) -> Build | None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    changes = app[keys.CHANGES]
-    with changes.of(build_id) as changed:
-        while True:
-            changed.clear()
-            build = await app[keys.BUILDS].get(build_id)
-            left = deadline - loop.time()
-            if build is None or build.phase.is_final or left <= 0 or changes.closed:
-                return build
-            try:
-                await asyncio.wait_for(changed.wait(), min(left, _SECONDS_BETWEEN_LOOKS))
-            except TimeoutError:
-                continue
+def _build_id(request: web.Request) -> str:
+    try:
+        return parse_build_id(request.match_info["build_id"])
+    except InvalidInput:
+        # What no build can be called is not asked of the store, which may not even take it.
+        raise _not_found() from None
+
+
+def _not_found() -> ApiError:
+    message = "there is no build of this id; ask for one with POST /build"
+    return ApiError(HTTPStatus.NOT_FOUND, "not_found", message)
 
 
 def _wait_seconds(value: str | None) -> float:

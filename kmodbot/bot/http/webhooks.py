@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from http import HTTPStatus
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _ACCEPTED, _IGNORED = b'{"message": "accepted"}', b'{"message": "ignored"}'
+# GitHub gives up after ten seconds. What is stored later than this is no loss, for it is worked off
+# like the others.
+_SECONDS_TO_STORE = 8.0
 
 
 async def receive_delivery(request: web.Request) -> web.Response:
@@ -80,9 +84,11 @@ def _read(kind: str, payload: bytes, settings: Settings) -> Event | None:
 
 async def _store(intake: Intake, delivery: Delivery) -> bool:
     try:
-        return await intake.receive(delivery)
+        async with asyncio.timeout(_SECONDS_TO_STORE):
+            return await intake.receive(delivery)
     except UNUSABLE as error:
-        log.error("delivery %s cannot be stored: %s", delivery.guid, error)  # noqa: TRY400
+        reason = str(error) or type(error).__name__
+        log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
         message = "the delivery cannot be stored now; deliver it again later"
         unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error

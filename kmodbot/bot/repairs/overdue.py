@@ -33,20 +33,30 @@ class Overdue:
         self._builds = builds
         self._runs = runs
         self._completion = completion
+        self._longest = timedelta(seconds=settings.build_seconds)
+        self._has_looked = False
 
     async def look(self) -> None:
-        """Bring every overdue build up to date.
+        """Bring every overdue build up to date, and all of them the first time.
+
+        What was to be heard while this process did not run is not known.
 
         Raises:
             GitHubUnavailable: the list cannot be read now.
 
         """
         now = datetime.now(UTC)
-        patience = timedelta(seconds=self._settings.overdue_seconds)
+        patience = timedelta(seconds=self._settings.overdue_seconds if self._has_looked else 0)
         overdue = await self._builds.running(created_before=now - patience)
+        for lost in overdue:
+            if lost.run_id is None and now - lost.created_at > self._longest:
+                await self._completion.lose(lost)
         wanted = {build.run_id: build for build in overdue if build.run_id is not None}
-        if not wanted:
-            return
+        if wanted:
+            await self._compare_with_list(wanted, now)
+        self._has_looked = True
+
+    async def _compare_with_list(self, wanted: dict[int, Build], now: datetime) -> None:
         oldest = min(build.created_at for build in wanted.values())
         asked_at = time.monotonic()
         async with aclosing(self._runs.listed(oldest - CLOCK_SKEW, now + CLOCK_SKEW)) as listed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Turns:
 
     async def take(self, work: str, seconds: float) -> bool:
         """Take the turn of the next ``seconds``; False when some process has taken it."""
-        now = datetime.now(UTC)
+        now = await self._leases.now()
         until = now + timedelta(seconds=seconds)
         return await self._leases.take(work, self._holder, now, until)
 
@@ -30,5 +30,5 @@ class Turns:
 
     async def done_until(self, work: str, moment: datetime, seconds: float) -> None:
         """Record up to when the work has been done, and that it is due again in ``seconds``."""
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        until = await self._leases.now() + timedelta(seconds=seconds)
         await self._leases.conclude(work, self._holder, until, moment.isoformat())

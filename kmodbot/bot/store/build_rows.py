@@ -72,6 +72,7 @@ def read_build(row: Row[Any]) -> Build:
         package=Package(row.package, row.url, row.sha256) if row.package else None,
         error=row.error,
         proposed=row.proposed,
+        proposal_attempts=row.proposal_attempts,
         requested_by=row.requested_by,
         run_attempt=row.run_attempt,
         finished_at=row.finished_at,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _RUNNING = (Phase.DISPATCHED, Phase.BUILDING)
 _OPEN = (Phase.QUEUED, *_RUNNING)
+_RUN_OF_ANOTHER = "its run belongs to another build; was the store used with another GitHub before?"
 _BACK_TO_LIFE = {"error": None, "failed_at": None}
 
 
@@ -34,6 +35,10 @@ class Builds:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes share."""
+        return await self._database.now()
 
     async def reserve(
         self, build_id: str, target: Target, now: datetime, requested_by: str = ""
@@ -68,10 +73,13 @@ class Builds:
         """Record the run that carries the build out.
 
         GitHub never gives a run id twice. Where one is known already, the store was used with
-        another GitHub before, and the older build loses it.
+        another GitHub before: the older build loses it, and ends if it has not ended yet.
         """
         async with self._database.writing() as connection:
             others = update(builds).where(builds.c.run_id == run_id, builds.c.id != build_id)
+            ended = {"phase": Phase.ERROR, "reservation": None, "finished_at": _moment(None)}
+            under_way = others.where(builds.c.phase.in_(_OPEN))
+            await connection.execute(under_way.values(run_id=None, error=_RUN_OF_ANOTHER, **ended))
             await connection.execute(others.values(run_id=None))
             mine = update(builds).where(builds.c.id == build_id, builds.c.phase == Phase.QUEUED)
             values = {"phase": Phase.DISPATCHED, "run_id": run_id, "run_url": run_url}
@@ -85,6 +93,10 @@ class Builds:
         """Record the published package."""
         values = package_columns(package) | {"phase": Phase.DONE, "finished_at": _moment(now)}
         await self._change(build_id, _OPEN, **values)
+
+    async def replaced(self, build_id: str, package: Package) -> None:
+        """Record that another package was published in place of the one of a finished build."""
+        await self._change(build_id, (Phase.DONE,), **package_columns(package))
 
     async def failed(
         self, build_id: str, error: str, now: datetime | None = None, *, remembered: bool = True
@@ -120,6 +132,17 @@ class Builds:
         values = {"phase": Phase.BUILDING, "run_attempt": attempt, "finished_at": None}
         return await self._bring_back(build, is_news, reservation=build.target.key, **values)
 
+    async def found(self, build: Build, run_id: int, run_url: str, attempt: int) -> None:
+        """Record the run of a build that failed before one was seen, and that it goes on.
+
+        It stays failed where another build of the same target was started meanwhile.
+        """
+        run = {"run_id": run_id, "run_url": run_url, "run_attempt": attempt}
+        values = {"phase": Phase.DISPATCHED, "finished_at": None, "reservation": build.target.key}
+        runless = builds.c.run_id.is_(None)
+        if not await self._bring_back(build, runless, **run, **values):
+            await self._change(build.id, (Phase.ERROR,), runless, **run)
+
     async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
         """Record a package that exists without a build of ours, so that its kernel is proposed."""
         await self._insert(
@@ -138,9 +161,13 @@ class Builds:
         await self._insert(build)
 
     async def unclaim(self, build: Build) -> None:
-        """Take back the claim that followed ``build``: it has not led to a dispatch."""
+        """Take back the claim that followed ``build``: nothing was dispatched."""
         unchanged = builds.c.claims == build.claims + 1
-        await self._change(build.id, (Phase.QUEUED,), unchanged, claims=build.claims)
+        values: dict[str, Any] = {"claims": build.claims}
+        if build.claims:
+            # When the last dispatch was that may have arrived.
+            values["claimed_at"] = build.claimed_at
+        await self._change(build.id, (Phase.QUEUED,), unchanged, **values)
 
     async def proposed(self, build_id: str) -> None:
         """Record that the kernel is listed or a pull request adds it."""
@@ -179,10 +206,19 @@ class Builds:
         async with self._database.reading() as connection:
             return (await connection.scalar(count)) or 0
 
-    async def queued(self, claimed_before: datetime) -> Sequence[Build]:
-        """Return queued builds that nobody has claimed since ``claimed_before``."""
-        unclaimed = or_(builds.c.claimed_at.is_(None), builds.c.claimed_at < claimed_before)
-        return await self._list(builds.c.phase == Phase.QUEUED, unclaimed)
+    async def queued(
+        self, claimed_before: datetime, dispatched_before: datetime | None = None
+    ) -> Sequence[Build]:
+        """Return queued builds that nobody has claimed since ``claimed_before``.
+
+        Those with a dispatch that may have arrived are left out until none has been made since
+        ``dispatched_before``.
+        """
+        moment = builds.c.claimed_at
+        conditions = [or_(moment.is_(None), moment < claimed_before)]
+        if dispatched_before is not None:
+            conditions.append(or_(builds.c.claims == 0, moment < dispatched_before))
+        return await self._list(builds.c.phase == Phase.QUEUED, *conditions)
 
     async def running(self, created_before: datetime | None = None) -> Sequence[Build]:
         """Return builds whose run is known and has not been seen to end, the oldest first."""
@@ -190,9 +226,24 @@ class Builds:
         old = () if created_before is None else (builds.c.created_at < created_before,)
         return await self._list(running, *old)
 
-    async def unproposed(self) -> Sequence[Build]:
-        """Return finished builds whose kernel has not been proposed yet, the oldest first."""
-        return await self._list(builds.c.phase == Phase.DONE, builds.c.proposed.is_(False))
+    async def unproposed(self, now: datetime | None = None) -> Sequence[Build]:
+        """Return finished builds whose kernel has not been proposed yet, the oldest first.
+
+        Where ``now`` is given only those that are due then: the longest due first, after those that
+        were never tried.
+        """
+        waiting = (builds.c.phase == Phase.DONE, builds.c.proposed.is_(False))
+        if now is None:
+            return await self._list(*waiting)
+        due_at = func.coalesce(builds.c.next_proposal_at, builds.c.created_at)
+        is_due = or_(builds.c.next_proposal_at.is_(None), builds.c.next_proposal_at <= now)
+        return await self._list(*waiting, is_due, order=(builds.c.proposal_attempts > 0, due_at))
+
+    async def proposal_refused(self, build_id: str, next_try: datetime) -> None:
+        """Record that proposing the kernel of a build failed, and when that is tried again."""
+        attempts = builds.c.proposal_attempts + 1
+        values = {"proposal_attempts": attempts, "next_proposal_at": next_try}
+        await self._change(build_id, (Phase.DONE,), **values)
 
     async def kernels(self) -> set[Kernel]:
         """Return every kernel that a package was built for."""
@@ -258,8 +309,11 @@ class Builds:
         async with self._database.reading() as connection:
             return await _one(connection, condition)
 
-    async def _list(self, *conditions: ColumnElement[bool]) -> Sequence[Build]:
-        statement = select(builds).where(*conditions).order_by(builds.c.created_at, builds.c.id)
+    async def _list(
+        self, *conditions: ColumnElement[bool], order: tuple[ColumnElement[Any], ...] = ()
+    ) -> Sequence[Build]:
+        statement = select(builds).where(*conditions)
+        statement = statement.order_by(*order, builds.c.created_at, builds.c.id)
         async with self._database.reading() as connection:
             return [read_build(row) for row in await connection.execute(statement)]
 

@@ -10,13 +10,17 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from kmodbot.bot.store import migrating
+from kmodbot.bot.store.clock import SharedClock
 from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, open_engines, open_sqlite_writer
+from kmodbot.bot.store.tables import UtcDateTime
 from kmodbot.bot.store.urls import is_postgresql, shown
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Database:
         self._turn: AbstractAsyncContextManager[Any] = (
             nullcontext() if self.is_shared else asyncio.Lock()
         )
+        self._clock = SharedClock(self._server_time)
         self._writer = None if self.is_shared else _SQLiteWriter(url)
 
     def __repr__(self) -> str:
@@ -77,6 +82,13 @@ class Database:
                 return await connection.run_sync(work)
         async with self._turn:
             return await self._writer.write(work)
+
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes of this database share.
+
+        Those that share an SQLite file are on one machine. Others compare by the server's clock.
+        """
+        return await self._clock.now() if self.is_shared else datetime.now(UTC)
 
     async def prepare(self) -> None:
         """Make sure that the database can be used.
@@ -117,6 +129,12 @@ class Database:
         cause = getattr(error, "orig", None) or error
         reason = str(cause) or type(cause).__name__
         return StoreError(f"{shown(self.url)} cannot be used: {reason}")
+
+    async def _server_time(self) -> datetime:
+        async with self.reading() as connection:
+            row = await connection.execute(select(func.clock_timestamp(type_=UtcDateTime)))
+            moment: datetime = row.scalar_one()
+        return moment
 
     async def close(self) -> None:
         """Close all connections."""

@@ -28,6 +28,10 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes share."""
+        return await self._database.now()
+
     async def receive(self, delivery: Delivery, now: datetime) -> bool:
         """Store one delivery; return whether there is work to do for it."""
         return delivery.guid in await self.receive_all([delivery], now)

@@ -7,11 +7,10 @@ next, so the disk is waited for as often as it can be and not as often as GitHub
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kmodbot.bot.store.deliveries import Deliveries, Delivery
 
@@ -24,6 +23,8 @@ class Intake:
 
     def __init__(self, deliveries: Deliveries) -> None:
         self._deliveries = deliveries
+        # Called when work was stored that nobody waits for any more.
+        self.stored_late: Callable[[], None] = _nothing
         self._arrived: list[tuple[Delivery, asyncio.Future[bool]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -52,19 +53,26 @@ class Intake:
     async def _write(self, batch: Sequence[tuple[Delivery, asyncio.Future[bool]]]) -> None:
         deliveries = [delivery for delivery, _ in batch]
         try:
-            taken = await self._deliveries.receive_all(deliveries, datetime.now(UTC))
+            now = await self._deliveries.now()
+            taken = await self._deliveries.receive_all(deliveries, now)
         except Exception as error:
             outcomes: list[bool | Exception] = [error] * len(batch)
         else:
             outcomes = [_take(taken, delivery.guid) for delivery in deliveries]
         for (_, stored), outcome in zip(batch, outcomes, strict=True):
-            # Who hung up does not wait any more.
+            # Who hung up, or ran out of time, does not wait any more.
             if stored.done():
+                if outcome is True:
+                    self.stored_late()
                 continue
             if isinstance(outcome, Exception):
                 stored.set_exception(outcome)
             else:
                 stored.set_result(outcome)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _take(taken: set[str], guid: str) -> bool:

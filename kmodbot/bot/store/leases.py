@@ -21,6 +21,10 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes share."""
+        return await self._database.now()
+
     async def take(self, name: str, holder: str, now: datetime, until: datetime) -> bool:
         """Take a lease that nobody holds; False while one is held, even by this holder."""
         async with self._database.writing() as connection:

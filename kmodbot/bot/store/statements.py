@@ -104,7 +104,7 @@ def lease() -> ReturningUpdate[Any]:
         update(deliveries)
         .where(table.guid.in_(select(due.c.guid)))
         .values(state=DeliveryState.PROCESSING, **leased)
-        .returning(table.guid, table.event, table.payload, table.attempts)
+        .returning(table.guid, table.event, table.payload, table.attempts, table.received_at)
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    func,
     text,
 )
 
@@ -45,13 +46,32 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class DeliveryWord(TypeDecorator[str]):
+    """Where a delivery stands. ``dead`` is stored as ``failed``, as it has been from the first.
+
+    So processes of the version before, which may go on during an update, find what they know and
+    write what is understood.
+    """
+
+    impl = String(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the stored word."""
+        return "failed" if value == "dead" else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return the word that is used everywhere else."""
+        return "dead" if value == "failed" else value
+
+
 # SQLite numbers rows by itself only where the key is called INTEGER.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
 # Which deliveries still have work, and which went wrong too often: few among many, so each has an
 # index of its own. It is used by queries that say it in these words.
 WAITING = "state IN ('received', 'processing')"
-DEAD = "state = 'dead'"
+DEAD = "state = 'failed'"
 
 
 def _index_where(name: str, column: str, condition: str) -> Index:
@@ -80,7 +100,7 @@ builds = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # When a process last took the dispatch upon itself.
     Column("claimed_at", UtcDateTime),
-    # How often that has happened.
+    # How often a dispatch that may have arrived came of it.
     Column("claims", Integer, nullable=False, server_default="0"),
     Column("run_id", BigInteger, unique=True),
     Column("run_url", Text),
@@ -90,6 +110,9 @@ builds = Table(
     Column("error", Text),
     # Whether the kernel is in kernels.json or in a pull request that adds it.
     Column("proposed", Boolean, nullable=False, server_default=false()),
+    # How often proposing it was tried in vain, and when that is due again; null is at once.
+    Column("proposal_attempts", Integer, nullable=False, server_default="0"),
+    Column("next_proposal_at", UtcDateTime),
     # Who asked first; empty when that is not known.
     Column("requested_by", String(255), nullable=False, server_default=""),
     # GitHub counts the attempts of a run: a re-run keeps the id and has the next number.
@@ -108,10 +131,11 @@ deliveries = Table(
     Column("guid", String(64), primary_key=True),
     Column("event", String(64), nullable=False),
     Column("payload", LargeBinary, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", DeliveryWord, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     # When it may be taken up; while a process works on it, when that process loses it.
-    Column("next_try_at", UtcDateTime, nullable=False),
+    # The version before does not name it.
+    Column("next_try_at", UtcDateTime, nullable=False, server_default=func.now()),
     # The process that works on it.
     Column("leased_by", String(64)),
     # How often the work on it went wrong, and how the last time.

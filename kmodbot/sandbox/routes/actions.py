@@ -6,10 +6,11 @@ https://docs.github.com/rest/actions/workflows and https://docs.github.com/rest/
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from kmodbot.sandbox.access import REPOSITORY, needs
-from kmodbot.sandbox.answers import answer, nothing, page
+from kmodbot.sandbox.answers import LAG, answer, nothing, page
 from kmodbot.sandbox.body import read_body
 from kmodbot.sandbox.errors import Refusal, invalid_request, not_found, unprocessable
 from kmodbot.sandbox.render import runs as render
@@ -139,7 +140,9 @@ def _run(request: web.Request) -> Run:
 
 def _listed(request: web.Request, runs: list[Run]) -> web.Response:
     world = world_of(request)
-    found = [run for run in reversed(runs) if _matches(run, request)][:MOST_FOUND]
+    newest = world.clock() - request.get(LAG, timedelta())
+    seen = (run for run in reversed(runs) if run.created_at <= newest)
+    found = [run for run in seen if _matches(run, request)][:MOST_FOUND]
     return page(request, found, lambda run: render.run(world, run), wrap="workflow_runs")
 
 

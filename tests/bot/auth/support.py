@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
@@ -46,7 +47,10 @@ def public_jwk(key: Key, kid: str, **more: Any) -> dict[str, Any]:
 
 @dataclass
 class Issuer:
-    """Hands out tokens and publishes the keys that prove them. ``reads`` counts readings."""
+    """Hands out tokens and publishes the keys that prove them. ``reads`` counts readings.
+
+    The keys are sent when ``may_answer``, with ``padding`` in front, and in pieces if ``pieces``.
+    """
 
     url: str = ""
     key: Key = RSA_KEY
@@ -55,6 +59,9 @@ class Issuer:
     use: str | None = "sig"
     up: bool = True
     reads: int = 0
+    padding: bytes = b""
+    pieces: bool = False
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     discovery: dict[str, Any] = field(default_factory=dict)
 
     def token(self, *, headers: dict[str, Any] | None = None, **claims: Any) -> str:
@@ -68,11 +75,28 @@ class Issuer:
         """Answer with the discovery document."""
         return self._answer({"issuer": self.url, "jwks_uri": f"{self.url}/keys"} | self.discovery)
 
-    async def keys(self, request: web.Request) -> web.Response:
+    async def keys(self, request: web.Request) -> web.StreamResponse:
         """Answer with the public keys."""
         self.reads += 1
+        await self.may_answer.wait()
         use = {} if self.use is None else {"use": self.use}
-        return self._answer({"keys": [public_jwk(self.key, self.kid, **use)]})
+        whole = self._answer({"keys": [public_jwk(self.key, self.kid, **use)]})
+        if not self.up or not (self.pieces or self.padding):
+            return whole
+        return await self._in_pieces(request, self.padding + str(whole.text).encode())
+
+    async def _in_pieces(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """Send a body so that it arrives in several reads."""
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        middle = len(body) // 2
+        for piece in (body[:middle], body[middle:]):
+            await answer.write(piece)
+            # Lets the reader, in the same loop, take up what it got.
+            for _ in range(20):
+                await asyncio.sleep(0)
+        await answer.write_eof()
+        return answer
 
     def _answer(self, document: dict[str, Any]) -> web.Response:
         if not self.up:
@@ -84,6 +108,7 @@ class Issuer:
 async def running_issuer() -> AsyncIterator[Issuer]:
     """Run an issuer over real HTTP."""
     issuer = Issuer()
+    issuer.may_answer.set()
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", issuer.describe)
     app.router.add_get("/keys", issuer.keys)

@@ -19,6 +19,7 @@ from kmodbot.bot.auth.caller import Caller, Role
 from kmodbot.bot.auth.issuers import Issuers, IssuerSettings, NotAccepted, NotAllowed
 from kmodbot.bot.auth.keysets import IssuerUnavailable
 from tests.bot.auth.support import AUDIENCE, NODE, Issuer, running_issuer
+from tests.bot.conftest import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,7 +52,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_service_account_is_known_by_its_subject(issuer: Issuer, issuers: Issuers) -> None:
-    assert await issuers.caller(issuer.token()) == Caller(NODE, Role.NODE)
+    assert await issuers.caller(issuer.token()) == Caller(f"{issuer.url}#{NODE}", Role.NODE)
 
 
 async def test_the_keys_are_read_once_for_many_tokens(issuer: Issuer, issuers: Issuers) -> None:
@@ -75,19 +76,23 @@ async def test_signatures_that_a_public_key_checks_are_accepted(
 ) -> None:
     issuer.key, issuer.algorithm = key or issuer.key, algorithm
 
-    assert (await issuers.caller(issuer.token())).name == NODE
+    assert (await issuers.caller(issuer.token())).name == f"{issuer.url}#{NODE}"
 
 
 async def test_a_spiffe_identity_is_known_by_its_id(issuer: Issuer, issuers: Issuers) -> None:
     issuer.use = "jwt-svid"
 
-    assert (await issuers.caller(issuer.token(sub=SPIFFE_NODE, aud=AUDIENCE))).name == SPIFFE_NODE
+    caller = await issuers.caller(issuer.token(sub=SPIFFE_NODE, aud=AUDIENCE))
+
+    assert caller.name == f"{issuer.url}#{SPIFFE_NODE}"
 
 
 async def test_a_spiffe_identity_needs_no_issuer_in_it(issuer: Issuer, issuers: Issuers) -> None:
     issuer.use = "jwt-svid"
 
-    assert (await issuers.caller(issuer.token(sub=SPIFFE_NODE, iss=None))).name == SPIFFE_NODE
+    caller = await issuers.caller(issuer.token(sub=SPIFFE_NODE, iss=None))
+
+    assert caller.name == f"{issuer.url}#{SPIFFE_NODE}"
 
 
 async def test_the_keys_may_be_at_a_configured_address(
@@ -96,7 +101,7 @@ async def test_the_keys_may_be_at_a_configured_address(
     issuer.discovery = {"jwks_uri": None}
     settings = IssuerSettings((issuer.url,), (AUDIENCE,), f"{issuer.url}/keys")
 
-    assert (await Issuers(session, settings).caller(issuer.token())).name == NODE
+    assert (await Issuers(session, settings).caller(issuer.token())).name == f"{issuer.url}#{NODE}"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ async def test_a_token_of_another_key_is_refused(issuer: Issuer, issuers: Issuer
     forged = issuer.token()
     issuer.key = Issuer.key
 
-    assert (await issuers.caller(genuine)).name == NODE
+    assert (await issuers.caller(genuine)).name == f"{issuer.url}#{NODE}"
     with pytest.raises(NotAccepted, match="signature"):
         await issuers.caller(forged)
 
@@ -202,9 +207,36 @@ async def test_only_subjects_that_fit_a_pattern_may_ask(
     admin = "system:serviceaccount:ops:admin"
 
     assert (await issuers.caller(issuer.token())).role is Role.NODE
-    assert await issuers.caller(issuer.token(sub=admin)) == Caller(admin, Role.OPERATOR)
+    assert (await issuers.caller(issuer.token(sub=admin))).role is Role.OPERATOR
     with pytest.raises(NotAllowed, match="KMODBOT_OIDC_SUBJECTS"):
         await issuers.caller(issuer.token(sub="system:serviceaccount:other:loader"))
+
+
+async def test_an_issuer_makes_no_operators_of_another(
+    issuer: Issuer, session: aiohttp.ClientSession
+) -> None:
+    admin = "system:serviceaccount:ops:admin"
+    async with running_issuer() as other:
+        settings = IssuerSettings(
+            (issuer.url, other.url), (AUDIENCE,), operators=(f"{issuer.url}#{admin}",)
+        )
+        issuers = Issuers(session, settings)
+
+        genuine = await issuers.caller(issuer.token(sub=admin))
+        namesake = await issuers.caller(other.token(sub=admin))
+
+    assert genuine == Caller(f"{issuer.url}#{admin}", Role.OPERATOR)
+    assert namesake == Caller(f"{other.url}#{admin}", Role.NODE)
+
+
+async def test_a_pattern_that_names_no_issuer_fits_nobody_of_several(
+    issuer: Issuer, session: aiohttp.ClientSession
+) -> None:
+    both = (issuer.url, "https://other.example")
+    issuers = Issuers(session, IssuerSettings(both, (AUDIENCE,), subjects=("*",)))
+
+    with pytest.raises(NotAllowed):
+        await issuers.caller(issuer.token())
 
 
 class TestKeys:
@@ -215,7 +247,7 @@ class TestKeys:
         await issuers.caller(issuer.token())
         issuer.key, issuer.kid = STRANGER, "second"
 
-        assert (await issuers.caller(issuer.token())).name == NODE
+        assert (await issuers.caller(issuer.token())).name == f"{issuer.url}#{NODE}"
 
     async def test_made_up_key_ids_do_not_reach_the_issuer(
         self, issuer: Issuer, issuers: Issuers
@@ -232,7 +264,7 @@ class TestKeys:
         claims = {"iss": issuer.url, "aud": AUDIENCE, "sub": NODE, "exp": int(time.time()) + 60}
         token = jwt.encode(claims, Issuer.key, "RS256")
 
-        assert (await issuers.caller(token)).name == NODE
+        assert (await issuers.caller(token)).name == f"{issuer.url}#{NODE}"
 
     @pytest.mark.usefixtures("no_pause")
     async def test_old_keys_hold_while_the_issuer_is_away(
@@ -242,7 +274,49 @@ class TestKeys:
         issuer.up = False
         monkeypatch.setattr(keysets, "_SECONDS_FRESH", 0.0)
 
-        assert (await issuers.caller(issuer.token(jti="another"))).name == NODE
+        assert (await issuers.caller(issuer.token(jti="another"))).name == f"{issuer.url}#{NODE}"
+
+    @pytest.mark.usefixtures("no_pause")
+    async def test_old_keys_do_not_hold_for_ever(
+        self, issuer: Issuer, issuers: Issuers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await issuers.caller(issuer.token())
+        issuer.up = False
+        monkeypatch.setattr(keysets, "_SECONDS_STALE", 0.0)
+
+        with pytest.raises(IssuerUnavailable):
+            await issuers.caller(issuer.token(jti="another"))
+
+    @pytest.mark.usefixtures("no_pause")
+    async def test_nobody_waits_while_known_keys_are_read_again(
+        self, issuer: Issuer, issuers: Issuers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await issuers.caller(issuer.token())
+        monkeypatch.setattr(keysets, "_SECONDS_FRESH", 0.0)
+        issuer.may_answer.clear()
+
+        for number in range(3):
+            assert (await issuers.caller(issuer.token(jti=str(number)))).role is Role.NODE
+        await eventually(lambda: issuer.reads == 2)
+        issuer.may_answer.set()
+
+    async def test_keys_that_arrive_in_pieces_are_read_to_the_end(
+        self, issuer: Issuer, issuers: Issuers
+    ) -> None:
+        issuer.pieces = True
+
+        assert (await issuers.caller(issuer.token())).role is Role.NODE
+
+    @pytest.mark.parametrize(
+        "padding", [b" " * (1 << 20), b"[" * 100_000], ids=["too large", "too deep"]
+    )
+    async def test_keys_that_no_issuer_would_send_are_not_read(
+        self, issuer: Issuer, issuers: Issuers, padding: bytes
+    ) -> None:
+        issuer.padding = padding
+
+        with pytest.raises(IssuerUnavailable):
+            await issuers.caller(issuer.token())
 
     async def test_without_any_key_nothing_can_be_said(
         self, issuer: Issuer, issuers: Issuers

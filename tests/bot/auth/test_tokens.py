@@ -22,20 +22,20 @@ def test_an_entry_names_its_caller_and_role() -> None:
 
 
 def test_a_bare_token_is_that_of_a_node() -> None:
-    tokens = parse_api_tokens("first, second")
+    tokens = parse_api_tokens(f"{'first' * 4}, {'second' * 4}")
 
-    assert find_caller("second", tokens) == Caller("token-2", Role.NODE)
+    assert find_caller("second" * 4, tokens) == Caller("token-2", Role.NODE)
 
 
 def test_bare_tokens_and_entries_may_be_mixed() -> None:
-    tokens = parse_api_tokens(f"bare, {ApiToken.of('secret', 'ops', Role.OPERATOR)}")
+    tokens = parse_api_tokens(f"{'bare' * 5}, {ApiToken.of('secret', 'ops', Role.OPERATOR)}")
 
     assert [token.caller.name for token in tokens] == ["token-1", "ops"]
 
 
 @pytest.mark.parametrize("presented", ["", "secre", "secrets", "Secret", "ops:operator:secret"])
 def test_another_token_is_nobodys(presented: str) -> None:
-    assert find_caller(presented, parse_api_tokens("secret")) is None
+    assert find_caller(presented, [ApiToken.of("secret", "ops")]) is None
 
 
 def test_the_digest_itself_is_no_token() -> None:
@@ -54,8 +54,13 @@ def test_the_digest_itself_is_no_token() -> None:
         f"ops:node:more:sha256={'0' * 64}",
         f"Ops:node:sha256={'0' * 64}",
         f":node:sha256={'0' * 64}",
+        f"anonymous:node:sha256={'0' * 64}",
+        f"discovery:operator:sha256={'0' * 64}",
         f"ops:node:sha256={'0' * 64}, ops:operator:sha256={'1' * 64}",
         " , ",
+        "too-short-to-be-one",
+        "ops:operator:a-token-that-is-long-enough",
+        f"ops:node:{'0' * 64}",
     ],
 )
 def test_an_entry_of_another_form_is_refused(entry: str) -> None:
@@ -71,7 +76,7 @@ def test_what_is_refused_is_not_quoted() -> None:
 
 
 def test_what_is_kept_does_not_show_the_token() -> None:
-    (token,) = parse_api_tokens("hunter2")
+    (token,) = parse_api_tokens("hunter2" * 3)
 
     assert "hunter2" not in repr(token)
 

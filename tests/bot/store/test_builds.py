@@ -130,8 +130,33 @@ class TestPhases:
         await builds.dispatched("of-another-github", 7, "https://one.example/runs/7")
         await builds.dispatched("mine", 7, "https://two.example/runs/7")
 
-        assert (await found(builds, "of-another-github")).run_id is None
+        loser = await found(builds, "of-another-github")
+        assert (loser.run_id, loser.phase) == (None, Phase.ERROR)
+        assert "belongs to another build" in (loser.error or "")
+        assert (await builds.reserve("again", loser.target, NOW))[1]
         assert (await found(builds, "mine")).run_id == 7
+
+    async def test_a_build_that_has_ended_well_only_loses_its_run(self, builds: Builds) -> None:
+        await builds.reserve("old", target(), NOW)
+        await builds.reserve("mine", target(version="v0.2.0"), NOW)
+        await builds.dispatched("old", 7, "https://one.example/runs/7")
+        await builds.done("old", PACKAGE)
+        await builds.dispatched("mine", 7, "https://two.example/runs/7")
+
+        old = await found(builds, "old")
+        assert (old.run_id, old.phase, old.error) == (None, Phase.DONE, None)
+
+    async def test_a_dispatch_that_may_have_arrived_is_left_alone_for_longer(
+        self, builds: Builds
+    ) -> None:
+        build, _ = await builds.reserve("b1", target(), NOW)
+        await builds.claim(build, NOW)
+        later = NOW + HOUR
+
+        assert not await builds.queued(claimed_before=later, dispatched_before=NOW)
+        assert await builds.queued(claimed_before=later, dispatched_before=later)
+        await builds.unclaim(build)
+        assert await builds.queued(claimed_before=later, dispatched_before=NOW)
 
     async def test_kernels_that_share_a_branch_are_found_together(self, builds: Builds) -> None:
         ubuntu = [
@@ -215,6 +240,23 @@ class TestFailures:
         await builds.forget_failed(NOW + HOUR)
         assert await builds.get("failed") is None
         assert await builds.get("done") is not None
+
+
+async def test_proposals_that_were_refused_come_after_the_others_when_they_are_due(
+    builds: Builds,
+) -> None:
+    for number in range(3):
+        await builds.reserve(f"b{number}", target(f"6.1.0-{number}-amd64"), NOW)
+        await builds.done(f"b{number}", PACKAGE)
+    await builds.proposal_refused("b0", NOW + HOUR)
+
+    assert [build.id for build in await builds.unproposed(NOW)] == ["b1", "b2"]
+    due = await builds.unproposed(NOW + HOUR)
+    assert [(build.id, build.proposal_attempts) for build in due] == [
+        ("b1", 0),
+        ("b2", 0),
+        ("b0", 1),
+    ]
 
 
 RESERVE_TWENTY = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,6 +114,25 @@ async def test_what_the_first_version_stored_goes_on(empty: Database) -> None:
     }
     (taken,) = await deliveries.lease("me", NOW, NOW, 10)
     assert (taken.guid, taken.payload) == ("received-1", b"{}")
+
+
+async def test_the_version_before_goes_on_beside_the_new_one(empty: Database) -> None:
+    await empty.migrate()
+    # Its statements name the columns that it knows.
+    await run(empty, tuple(in_words_of(empty, row) for row in OLD_ROWS))
+
+    builds, deliveries = Builds(empty), Deliveries(empty)
+    assert (await builds.of_target(target())) is not None
+    (dead,) = await deliveries.list(DeliveryState.DEAD, 10)
+    assert dead.guid == "failed-1"
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    (taken,) = await deliveries.lease("me", now, now, 10)
+    assert taken.guid == "received-1"
+    await deliveries.stumbled("received-1", "me", "boom", None)
+
+    async with empty.reading() as connection:
+        words = await connection.scalars(text("SELECT state FROM deliveries ORDER BY guid"))
+        assert list(words) == ["done", "failed", "failed"]
 
 
 async def test_every_migration_can_be_taken_back(empty: Database) -> None:

@@ -12,10 +12,11 @@ _ERRORS: Final = {
     401: "no credentials, or some that do not hold",
     403: "the caller may not do this",
     404: "there is no such thing",
+    408: "the body did not arrive in time",
     409: "the last build failed lately; `retry_after` says when it may be asked for again",
     413: "the body is too large",
     415: "the body is not declared as application/json",
-    429: "the caller starts too many builds",
+    429: "the caller starts too many builds, or makes the bot ask GitHub too much",
     503: "GitHub, the store or an issuer cannot be used now, or too many builds are in flight",
 }
 _LATER: Final = {409, 429, 503}
@@ -86,7 +87,7 @@ PATHS: Final[dict[str, Any]] = {
                         }
                     }
                 },
-                **_errors(400, 409, 413, 415, 429, *_CALLER),
+                **_errors(400, 408, 409, 413, 415, 429, *_CALLER),
             },
         }
     },
@@ -125,7 +126,7 @@ PATHS: Final[dict[str, Any]] = {
                         "Cache-Control": _header("not to be kept", text()),
                     },
                 },
-                **_errors(404, *_CALLER),
+                **_errors(404, 429, *_CALLER),
             },
         }
     },
@@ -145,7 +146,7 @@ PATHS: Final[dict[str, Any]] = {
             },
             "responses": {
                 "202": _answer("stored, or of no interest", "Message"),
-                **_errors(400, 401, 413, 415, 503),
+                **_errors(400, 401, 408, 413, 415, 503),
             },
         }
     },
