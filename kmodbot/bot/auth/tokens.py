@@ -76,24 +76,30 @@ def parse_api_tokens(value: str) -> tuple[ApiToken, ...]:
     A bare token has at least 20 characters.
 
     Raises:
-        ValueError: one has another form, or two share a name. Nothing of a token is quoted.
+        ValueError: one has another form, a name has two roles, or a token stands there twice.
+            Nothing of a token is quoted.
 
     """
     parts = [part.strip() for part in value.split(",") if part.strip()]
     if not parts:
         raise ValueError("expected at least one token (several are separated by commas)")
     tokens = tuple(_parse(part, number) for number, part in enumerate(parts, 1))
-    names = [token.caller.name for token in tokens]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"the name {repeated[0]} occurs more than once")
+    # One name may have several tokens: that is how one is replaced by another.
+    roles = {token.caller.name: token.caller.role for token in tokens}
+    for number, token in enumerate(tokens, 1):
+        if token.caller.role is not roles[token.caller.name]:
+            raise ValueError(f"entry {number}: {token.caller.name} has another role elsewhere")
+    if len({token.digest for token in tokens}) < len(tokens):
+        raise ValueError("the same token stands there twice")
     return tokens
 
 
 def _parse(entry: str, number: int) -> ApiToken:
     if _DIGEST not in entry:
-        if entry.count(":") == 2 or len(entry) < _SHORTEST:
+        if re.search(r"[:=\s]", entry) or len(entry) < _SHORTEST:
             raise ValueError(
-                f"entry {number}: {_FORM}; a bare token has at least {_SHORTEST} characters"
+                f"entry {number}: {_FORM}; a bare token has at least {_SHORTEST} characters, none "
+                "of them a colon, an equals sign or a blank"
             )
         return ApiToken.of(entry, f"token-{number}")
     name, role, digest = (*entry.split(":"), "", "")[:3]

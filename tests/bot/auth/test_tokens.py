@@ -61,10 +61,13 @@ def test_the_digest_itself_is_no_token() -> None:
         "too-short-to-be-one",
         "ops:operator:a-token-that-is-long-enough",
         f"ops:node:{'0' * 64}",
+        f"fleet:node:sha265={'0' * 64}",
+        "token: kmb_pasted-with-its-label",
+        f"ops:node:sha256={'0' * 64}, others:node:sha256={'0' * 64}",
     ],
 )
 def test_an_entry_of_another_form_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"expected|occurs more than once"):
+    with pytest.raises(ValueError, match=r"expected|another role|twice"):
         parse_api_tokens(entry)
 
 
@@ -87,7 +90,16 @@ def test_any_text_is_either_tokens_or_refused(text: str) -> None:
         tokens = parse_api_tokens(text)
     except ValueError:
         return
-    assert len({token.caller.name for token in tokens}) == len(tokens)
+    assert len({token.digest for token in tokens}) == len(tokens)
+
+
+def test_a_caller_may_have_two_tokens_while_one_is_replaced() -> None:
+    old, new = "the-old-token-of-the-fleet", "the-new-token-of-the-fleet"
+    tokens = parse_api_tokens(f"{ApiToken.of(old, 'fleet')}, {ApiToken.of(new, 'fleet')}")
+
+    callers = [find_caller(token, tokens) for token in (old, new)]
+
+    assert [caller.name for caller in callers if caller] == ["fleet", "fleet"]
 
 
 class TestCommand:
