@@ -44,10 +44,15 @@ e2e: setup toolchain ## build the images for real, and a driver inside of them; 
 	$(BIN)/python -m pytest tests/e2e
 
 bench: setup toolchain ## measure, side by side with others; tables for docs/performance.md
-	@scripts/system-packages $(TEST_TOOLS)
+	@scripts/system-packages $(TEST_TOOLS) wrk
 	$(BIN)/python -m bench.rpmmd
 	$(BIN)/python -m bench.matrix
 	$(BIN)/python -m bench.build
+	@command -v npm >/dev/null || scripts/system-packages nodejs npm
+	$(BIN)/python -m bench.webhooks
+	$(BIN)/python -m bench.requests
+	$(BIN)/python -m bench.calls
+	$(BIN)/python -m bench.memory --requests 60000
 
 check: setup ## lint, types, workflows
 	$(BIN)/ruff check
