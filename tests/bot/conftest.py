@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -57,6 +58,7 @@ jobs:
     name: Build
     steps: [{name: Check out, uses: actions/checkout}, {name: Build the package, run: make}]
 """
+FAR_FUTURE = datetime(2999, 1, 1, tzinfo=UTC)
 CONTENT = {
     ".github/workflows/driver-build.yml": WORKFLOW.encode(),
     ".github/workflows/other.yml": WORKFLOW.encode(),
@@ -243,6 +245,12 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: f
             if await holds if isinstance(holds, Awaitable) else holds:
                 return
             await asyncio.sleep(0.005)
+
+
+async def reconciled_to(bot: Bot, github: Sandbox, *, runs: int) -> bool:
+    """Reconcile, and tell whether GitHub has so many runs then."""
+    await bot.reconcile()
+    return len(github.runs) == runs
 
 
 @pytest.fixture
