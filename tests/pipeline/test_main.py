@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the builder's default cache out of the home of whoever tests."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
 def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return start(sys.executable, "-m", "kmodbot.pipeline", *words, **variables)
 
 
 def start(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **GOOD, **variables}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME")}
+    environment = {**kept, **GOOD, **variables}
     return subprocess.run(
         command,
         env=environment,
