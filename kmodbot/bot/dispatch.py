@@ -22,6 +22,7 @@ from kmodbot.bot.github.errors import (
     GitHubUnavailable,
     GitHubUnreachable,
 )
+from kmodbot.bot.github.runs import CLOCK_SKEW
 from kmodbot.bot.logs import bind
 from kmodbot.bot.trust import distrust, is_titled_for
 from kmodbot.kernels import parse_run_title
@@ -43,8 +44,6 @@ _MOST_NAMELESS_RUNS = 3
 # Without so many dispatches that were not answered, age alone does not end a build.
 _FEWEST_DISPATCHES = 3
 _REFUSAL_SECONDS = 300
-# How far GitHub's clock may be behind ours when runs are searched by their time.
-_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class DispatchFailed(Exception):
@@ -239,7 +238,7 @@ class Dispatcher:
 
     async def _is_settled(self, build: Build, branch: str) -> bool:
         """Find the run that an earlier dispatch started, or give up; False to dispatch again."""
-        since, until = build.created_at - _CLOCK_SKEW, datetime.now(UTC) + _CLOCK_SKEW
+        since, until = build.created_at - CLOCK_SKEW, datetime.now(UTC) + CLOCK_SKEW
         nameless = 0
         async with aclosing(self._runs.listed(since, until)) as listed:
             async for run in listed:

@@ -62,6 +62,12 @@ class RateLimited(ApiError):
         )
 
 
+def github_unavailable(message: str, retry_after: int) -> ApiError:
+    """Say that GitHub does not let the bot answer now, and when to ask again."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    return ApiError(status, "github_unavailable", message, retry_after=retry_after)
+
+
 def invalid_field(field: str, message: str) -> ApiError:
     """Say that a field of the request does not have the form it must have."""
     return ApiError(HTTPStatus.BAD_REQUEST, "invalid_field", message, field=field)

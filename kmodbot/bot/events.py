@@ -71,11 +71,6 @@ def is_signed(payload: bytes, signature: str, secrets: Iterable[Secret]) -> bool
     return matches
 
 
-def is_of_interest(event: str) -> bool:
-    """Tell whether the bot acts on events of this kind at all."""
-    return event in _READERS
-
-
 def parse_event(event: str, payload: bytes, settings: Settings) -> Event | None:
     """Read a delivery; None when it concerns nothing that the bot acts on.
 

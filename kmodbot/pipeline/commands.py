@@ -57,8 +57,13 @@ def require_program(name: str, package: str) -> str:
     """Return the path of `name`; raises Unequipped naming the package that has it."""
     found = find_program(name)
     if found is None:
-        raise Unequipped(f"the program {name} is missing; install it with: {package}")
+        raise Unequipped(missing(name, package))
     return found
+
+
+def missing(name: str, package: str) -> str:
+    """Return what to say of a program that is not there, and of the package that has it."""
+    return f"the program {name} is missing; install it with: {package}"
 
 
 def capture(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kmodbot.pipeline.commands import find_program
+from kmodbot.pipeline.commands import find_program, missing
 from kmodbot.pipeline.compiler import cross_names
 from kmodbot.pipeline.errors import Unequipped
 from kmodbot.pipeline.package import HAS_NFPM
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def require_tools(kernel: Kernel, driver_file: DriverFile) -> None:
     """Raise Unequipped naming every program that this machine lacks, and what installs it."""
-    missing = [
-        f"the program {name} is missing; install it with: {install}"
+    lacking = [
+        missing(name, install)
         for name, install in _wanted(kernel, driver_file)
         if find_program(name) is None
     ]
-    if missing:
-        raise Unequipped("\n".join(missing))
+    if lacking:
+        raise Unequipped("\n".join(lacking))
 
 
 def _wanted(kernel: Kernel, driver_file: DriverFile) -> Iterator[tuple[str, str]]:

@@ -160,18 +160,6 @@ class TestRunsThatLie:
             assert (await bot.finished(asked["build_id"]))["status"] == "error"
             assert bot.calls("GET", run) == 4
 
-    async def test_a_run_that_never_ends_is_given_up(
-        self, settings: Settings, github: Sandbox
-    ) -> None:
-        impatient = dataclasses.replace(settings, build_seconds=0.001)
-        async with running_bot(impatient, github) as bot:
-            github.hold_runs()
-            _, asked = await bot.ask()
-            await bot.reconcile()
-
-            ended = await bot.status(asked["build_id"])
-            assert (ended["status"], "did not end" in ended["error"]) == ("error", True)
-
     async def test_a_run_on_another_branch_is_not_taken_for_the_lost_one(
         self, settings: Settings, github: Sandbox
     ) -> None:

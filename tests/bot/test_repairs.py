@@ -56,6 +56,7 @@ class TestOverdueBuilds:
             await bot.reconcile()
             ended = await bot.status(asked["build_id"])
 
+        assert ended["status"] == "error"
         assert ended["error"].startswith("timed out: its run did not end within 0 s")
         assert ended["error"].endswith(ended["run_url"])
         assert github.runs[0].conclusion == "cancelled"

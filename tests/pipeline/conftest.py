@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import io
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.kernels import Kernel
 from kmodbot.pipeline.inputs import Request
 from kmodbot.pipeline.phases import Log
+
+from .releases import Releases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 
@@ -53,3 +60,14 @@ def put_program(directory: Path, name: str, prints: str = "") -> None:
     path = directory / name
     path.write_text(f"#!/bin/sh\necho '{prints}'\n", encoding="utf-8")
     path.chmod(0o755)
+
+
+@pytest.fixture
+def releases() -> Iterator[Releases]:
+    """Run a GitHub that has nothing but releases."""
+    with Releases() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,6 @@ from .test_inputs import GOOD
 from .test_main import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from kmodbot.pipeline.inputs import Request
@@ -64,16 +62,6 @@ def packages(tmp_path: Path) -> Path:
     for release in KERNELS:
         (directory / TAG / package(release)).write_bytes(release.encode())
     return directory
-
-
-@pytest.fixture
-def releases() -> Iterator[Releases]:
-    with Releases() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

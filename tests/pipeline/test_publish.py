@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,6 @@ from .conftest import build_request, written
 from .releases import Failure, Releases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from kmodbot.pipeline.phases import Log
@@ -27,16 +25,6 @@ TOKEN = "ghs_a-secret.token_of-this-run"
 CONTENT = b"a package"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 REQUEST = build_request("6.12.38+deb12-amd64")
-
-
-@pytest.fixture
-def releases() -> Iterator[Releases]:
-    with Releases() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -52,10 +52,6 @@ class Contents:
         """Return the name of the branch that counts."""
         return (await self._repository.facts()).default_branch
 
-    async def is_private(self) -> bool:
-        """Tell whether only those with a token see the repository."""
-        return (await self._repository.facts()).is_private
-
     async def branches(self, prefix: str) -> dict[str, str]:
         """Return the newest commit of each branch whose name begins with ``prefix``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.github.client import GitHubClient
 
+# How far GitHub's clock may be from ours when runs are listed by their time.
+CLOCK_SKEW = timedelta(minutes=5)
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 # A filtered list ends after 1,000 runs.
 _PER_PAGE, _PAGES = 100, 10

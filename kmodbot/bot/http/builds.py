@@ -12,7 +12,7 @@ from aiohttp import web
 from kmodbot.bot import keys
 from kmodbot.bot.build import Build, Phase, Target
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.errors import ApiError
+from kmodbot.bot.errors import ApiError, github_unavailable
 from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
 from kmodbot.bot.http.body import read_body, require_json
 from kmodbot.bot.http.wanted import READER
@@ -47,11 +47,11 @@ async def _ask(app: web.Application, wanted: Wanted, caller: Caller) -> Answer:
     except GitHubUnavailable as error:
         log.warning("it is not known whether %s exists: %s", wanted.target.package, error)
         message = "GitHub cannot be reached, so it is not known whether the package exists"
-        raise _unavailable(message, error.retry_after or 30) from error
+        raise github_unavailable(message, error.retry_after or 30) from error
     except GitHubRefused as error:
         log.error("GitHub refuses to show the releases: %s", error)  # noqa: TRY400
         message = "GitHub refuses the bot; the operator's log says why"
-        raise _unavailable(message, 60) from error
+        raise github_unavailable(message, 60) from error
     except DispatchFailed as error:
         raise _dispatch_failed(error) from error
 
@@ -103,9 +103,4 @@ def _dispatch_failed(error: DispatchFailed) -> ApiError:
         status = HTTPStatus.SERVICE_UNAVAILABLE
         return ApiError(status, "dispatch_refused", message, retry_after=300)
     message = "GitHub cannot be reached; the build is kept and starts when it can, so ask again"
-    return _unavailable(message, error.retry_after)
-
-
-def _unavailable(message: str, retry_after: int) -> ApiError:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    return ApiError(status, "github_unavailable", message, retry_after=retry_after)
+    return github_unavailable(message, error.retry_after)

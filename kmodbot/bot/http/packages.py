@@ -11,7 +11,7 @@ from aiohttp import ClientError, web
 
 from kmodbot.bot import keys
 from kmodbot.bot.downloads import parse_address
-from kmodbot.bot.errors import ApiError
+from kmodbot.bot.errors import ApiError, github_unavailable
 from kmodbot.bot.github.errors import GitHubGone, GitHubRefused, GitHubUnavailable
 
 if TYPE_CHECKING:
@@ -43,9 +43,10 @@ async def fetch_package(request: web.Request) -> web.StreamResponse:
         answer = await _open(request.app, target)
     except GitHubUnavailable as error:
         message = "GitHub cannot be reached; ask again"
-        raise _unavailable(message, error.retry_after or 30) from error
+        raise github_unavailable(message, error.retry_after or 30) from error
     except GitHubRefused as error:
-        raise _unavailable("GitHub refuses the bot; the operator's log says why", 60) from error
+        message = "GitHub refuses the bot; the operator's log says why"
+        raise github_unavailable(message, 60) from error
     async with answer:
         if answer.status == HTTPStatus.OK:
             return await _pass_on(request, answer)
@@ -75,7 +76,7 @@ def _redirect(answer: aiohttp.ClientResponse, api_url: str) -> web.Response:
     location = answer.headers.get("Location", "")
     # A GitHub in the clear, as in a test, may point to storage in the clear.
     if urlsplit(location).scheme not in {"https", urlsplit(api_url).scheme}:
-        raise _unavailable("GitHub sent an answer that cannot be read", 30)
+        raise github_unavailable("GitHub sent an answer that cannot be read", 30)
     headers = {"Location": location, "Cache-Control": "no-store"}
     return web.Response(status=HTTPStatus.FOUND, headers=headers)
 
@@ -83,7 +84,7 @@ def _redirect(answer: aiohttp.ClientResponse, api_url: str) -> web.Response:
 async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
     size = answer.content_length
     if size is None or size > _LARGEST:
-        raise _unavailable("GitHub sent a package of no believable size", 60)
+        raise github_unavailable("GitHub sent a package of no believable size", 60)
     response = web.StreamResponse(headers={"Content-Type": _BYTES, "Cache-Control": "no-store"})
     response.content_length = size
     await response.prepare(request)
@@ -102,8 +103,3 @@ async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.
 def _not_found() -> ApiError:
     message = "there is no such package; ask for one with POST /build"
     return ApiError(HTTPStatus.NOT_FOUND, "not_found", message)
-
-
-def _unavailable(message: str, retry_after: int) -> ApiError:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    return ApiError(status, "github_unavailable", message, retry_after=retry_after)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt
+from kmodbot.bot.github.runs import CLOCK_SKEW
 from kmodbot.bot.logs import bind
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
 
-# How far GitHub's clock may be from ours.
-CLOCK_SKEW = timedelta(minutes=5)
 # Runs that are in no list, because they are too many or were deleted, are asked for one by one.
 _MOST_ASKED = 20
 

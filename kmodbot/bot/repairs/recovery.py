@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt
 from kmodbot.bot.build import Phase
+from kmodbot.bot.github.runs import CLOCK_SKEW
 from kmodbot.bot.logs import bind
-from kmodbot.bot.repairs.overdue import CLOCK_SKEW
 
 if TYPE_CHECKING:
     from kmodbot.bot.completion import Completion
