@@ -35,7 +35,7 @@ async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: A
 async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:
     """Take one step for each build."""
     for build in builds:
-        with bind(build=build.id):
+        with bind(build=build.id, run=build.run_id):
             await attempt(f"build {build.id}", step, build)
 
 

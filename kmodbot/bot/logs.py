@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.choices import LogLevel
 
-_bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})  # noqa: B039  # never changed
+_bound: ContextVar[dict[str, object]] = ContextVar("bound", default={})  # noqa: B039  # never changed
 # What looks like a secret, wherever it comes from.
 _SECRETS = (
     # GitHub's tokens, and ours.
@@ -46,14 +46,26 @@ _GONE = "***"
 def bind(**ids: object) -> Iterator[None]:
     """Let every line that is logged inside the block carry these ids.
 
-    The names in use are ``delivery``, ``build`` and ``run``. Tasks that are started inside the
-    block keep them.
+    The names in use are ``delivery``, ``build`` and ``run``; an id that is None is not known. Tasks
+    that are started inside the block keep them.
     """
-    token = _bound.set({**_bound.get(), **ids})
+    token = _bound.set(_with(ids))
     try:
         yield
     finally:
         _bound.reset(token)
+
+
+def note(**ids: object) -> None:
+    """Let the lines from here on carry these ids, to the end of the block of :func:`bind` or task.
+
+    For ids that become known on the way: an error that ends the block is logged with them.
+    """
+    _bound.set(_with(ids))
+
+
+def _with(ids: Mapping[str, object]) -> dict[str, object]:
+    return _bound.get() | {name: value for name, value in ids.items() if value is not None}
 
 
 def redact(text: str) -> str:
