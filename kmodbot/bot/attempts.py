@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubDenied, GitHubUnavailable
 from kmodbot.bot.logs import bind
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]
 def report(what: str, error: Exception) -> None:
     """Log an error of one piece of work."""
     # An outage is no fault of ours and needs no traceback; it is tried again.
-    if isinstance(error, (GitHubUnavailable, DispatchFailed)):
+    if isinstance(error, GitHubDenied):
+        log.error("%s: tried again later: %s", what, error)
+    elif isinstance(error, (GitHubUnavailable, DispatchFailed)):
         log.warning("%s: tried again later: %s", what, error)
     elif isinstance(error, _STORE_OUTAGE):
         reason = getattr(error, "orig", None) or error

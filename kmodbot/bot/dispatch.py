@@ -44,6 +44,14 @@ _MOST_NAMELESS_RUNS = 3
 # Without so many dispatches that were not answered, age alone does not end a build.
 _FEWEST_DISPATCHES = 3
 _REFUSAL_SECONDS = 300
+# What GitHub means by refusing a dispatch.
+# https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
+_REMEDIES = {
+    403: "the App's installation may not do that: let whoever owns the repository accept app.yml",
+    404: "the default branch has no such workflow: commit what kmodbot init writes",
+    422: "the workflow does not take what this version sends: let kmodbot init write it anew",
+}
+_REMEDY = "compare the workflow and the App's permissions with the documentation"
 
 
 class DispatchFailed(Exception):
@@ -201,8 +209,8 @@ class Dispatcher:
             log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
                 build,
-                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
-                "and the App's permissions with the documentation; the bot's log has the details",
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): "
+                f"{_REMEDIES.get(error.status, _REMEDY)}",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)
