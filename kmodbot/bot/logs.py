@@ -76,10 +76,8 @@ def redact(text: str) -> str:
 def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:
     """Send the log of this process to ``stream``, standard error by default."""
     stream = stream or sys.stderr
-    if form is LogFormat.AUTO:
-        form = LogFormat.CONSOLE if stream.isatty() else LogFormat.JSON
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines() if form is LogFormat.JSON else Console())
+    handler.setFormatter(JsonLines() if is_json(form, stream) else Console())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # What libraries tell of every statement drowns what the bot tells.
@@ -87,6 +85,11 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
         logging.getLogger(library).setLevel(max(logging.INFO, logging.getLogger().level))
     logging.getLogger("aiohttp.server").addFilter(_is_our_concern)
     logging.captureWarnings(capture=True)
+
+
+def is_json(form: LogFormat, stream: TextIO) -> bool:
+    """Tell whether the lines on ``stream`` are for programs."""
+    return form is LogFormat.JSON or (form is LogFormat.AUTO and not stream.isatty())
 
 
 def _is_our_concern(record: logging.LogRecord) -> bool:

@@ -162,7 +162,7 @@ class TestServe:
         said = (await process.communicate())[1].decode()
         assert PASSWORD not in said
         assert "Traceback" not in said
-        return process.returncode, said.splitlines()[-1]
+        return process.returncode, json.loads(said.splitlines()[-1])["message"]
 
     async def test_it_says_which_database_it_cannot_reach(
         self, github: Sandbox, database_url: str
@@ -170,7 +170,7 @@ class TestServe:
         status, said = await self.serve(github, database_url.replace("/test_", "/gone_"))
 
         assert status == 2
-        assert said.startswith("kmodbot: DATABASE_URL: postgresql://127.0.0.1:")
+        assert said.startswith("the bot does not start: DATABASE_URL: postgresql://127.0.0.1:")
         assert "does not exist" in said
 
     async def test_it_names_the_command_when_the_schema_is_too_old(
