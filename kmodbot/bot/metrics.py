@@ -24,6 +24,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.http = HttpMetrics(registry)
+        self.auth = AuthMetrics(registry)
         self.builds = BuildMetrics(registry)
         self.github = GitHubMetrics(registry)
 
@@ -60,6 +61,22 @@ class HttpMetrics:
             self._children[route, method, status] = children
         children[0].inc()
         children[1].observe(seconds)
+
+
+class AuthMetrics:
+    """Who was turned away."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._refused = Counter(
+            "kmodbot_auth_refused",
+            "Requests without credentials that hold, and webhooks without a good signature",
+            ["reason"],
+            registry=registry,
+        )
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal; ``reason`` is one of few words."""
+        self._refused.labels(reason).inc()
 
 
 class BuildMetrics:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.auth.refusals import Reason, Refused
 from kmodbot.bot.errors import ApiError
 from kmodbot.bot.events import (
     MAX_PAYLOAD,
@@ -96,8 +97,9 @@ async def _store(intake: Intake, delivery: Delivery) -> bool:
         raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error
 
 
-def _unsigned(message: str) -> ApiError:
-    return ApiError(HTTPStatus.UNAUTHORIZED, "invalid_signature", message)
+def _unsigned(message: str) -> Refused:
+    status, who = HTTPStatus.UNAUTHORIZED, "a webhook delivery"
+    return Refused(status, "invalid_signature", message, Reason.WEBHOOK, who)
 
 
 def _header(request: web.Request, name: str) -> str:
