@@ -23,7 +23,7 @@ from kmodbot.bot.github.errors import (
     GitHubUnreachable,
 )
 from kmodbot.bot.github.runs import CLOCK_SKEW
-from kmodbot.bot.logs import bind
+from kmodbot.bot.logs import bind, note
 from kmodbot.bot.trust import distrust, is_titled_for
 from kmodbot.kernels import parse_run_title
 
@@ -44,6 +44,14 @@ _MOST_NAMELESS_RUNS = 3
 # Without so many dispatches that were not answered, age alone does not end a build.
 _FEWEST_DISPATCHES = 3
 _REFUSAL_SECONDS = 300
+# What GitHub means by refusing a dispatch.
+# https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
+_REMEDIES = {
+    403: "the App's installation may not do that: let whoever owns the repository accept app.yml",
+    404: "the default branch has no such workflow: commit what kmodbot init writes",
+    422: "the workflow does not take what this version sends: let kmodbot init write it anew",
+}
+_REMEDY = "compare the workflow and the App's permissions with the documentation"
 
 
 class DispatchFailed(Exception):
@@ -139,7 +147,8 @@ class Dispatcher:
             # It was published, and packages are not withdrawn while GitHub is away.
             return known.package
         if package is not None and package != known.package:
-            log.warning("package %s was replaced by somebody", package.name)
+            with bind(build=known.id):
+                log.warning("package %s was replaced by somebody", package.name)
             await self._builds.replaced(known.id, package)
         return package
 
@@ -157,7 +166,8 @@ class Dispatcher:
 
     async def _reserve(self, target: Target, vanished: Build | None, caller: str) -> Outcome:
         if vanished is not None:
-            log.warning("package %s is gone from its release; building again", target.package)
+            with bind(build=vanished.id):
+                log.warning("package %s is gone from its release; building again", target.package)
             await self._builds.release(vanished)
         build, created = await self._builds.reserve(
             uuid.uuid4().hex, target, datetime.now(UTC), caller
@@ -168,9 +178,8 @@ class Dispatcher:
             # Nobody is kept waiting for the pause that GitHub wants between writes.
             self.behind.set()
         else:
-            with bind(build=build.id):
-                async with self._at_once:
-                    await self.dispatch(build)
+            async with self._at_once:
+                await self.dispatch(build)
         return Outcome(build=build, started=True)
 
     async def dispatch(self, build: Build) -> None:
@@ -183,7 +192,8 @@ class Dispatcher:
         # A claim that waited for its turn would look like one whose dispatch got no answer.
         async with self._runs.turn():
             if await self._builds.claim(build, await self._builds.now()):
-                await self._dispatch_claimed(build)
+                with bind(build=build.id):
+                    await self._dispatch_claimed(build)
 
     async def _dispatch_claimed(self, build: Build) -> None:
         try:
@@ -199,8 +209,8 @@ class Dispatcher:
             log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
                 build,
-                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
-                "and the App's permissions with the documentation; the bot's log has the details",
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): "
+                f"{_REMEDIES.get(error.status, _REMEDY)}",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)
@@ -233,6 +243,7 @@ class Dispatcher:
             await self._builds.unclaim(build)
             raise
         if started is not None:
+            note(run=started.id)
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
 
@@ -245,7 +256,9 @@ class Dispatcher:
                 if distrust(run, self._settings, branch) is not None:
                     continue
                 if is_titled_for(run, build):
+                    note(run=run.id)
                     await self._builds.dispatched(build.id, run.id, run.url)
+                    log.info("build %s: run %d, started earlier, is found", build.id, run.id)
                     return True
                 nameless += await self._may_carry_out(run, build)
         reason = self._reason_to_give_up(build, nameless)
