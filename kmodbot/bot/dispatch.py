@@ -67,14 +67,12 @@ class Outcome:
     """The answer to a request: the package where it exists, else the build that makes it.
 
     A build that failed a while ago stands for itself: nothing is started for ``retry_after``
-    seconds. ``started`` tells whether this request started the build, ``adopted`` whether it made
-    the bot take over a package that exists without a build of ours.
+    seconds. ``started`` tells whether this request started the build.
     """
 
     package: Package | None = None
     build: Build | None = None
     started: bool = False
-    adopted: bool = False
     retry_after: int | None = None
 
 
@@ -104,14 +102,16 @@ class Dispatcher:
         target: Target,
         *,
         caller: str = "",
+        action: str = "",
         force: bool = False,
         look: Callable[[], None] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Answer a node that wants the package of ``target``.
 
-        ``look`` is called before GitHub's API is asked about a package that is not known, and
-        ``admit`` is awaited before something new is reserved; they raise what refuses it. With
+        A build that comes of it is in the audit trail as an ``action`` of ``caller``, where one is
+        given. ``look`` is called before GitHub's API is asked about a package that is not known,
+        and ``admit`` is awaited before something new is reserved; they raise what refuses it. With
         ``force`` a build that failed lately does not keep a new one from being started.
 
         Raises:
@@ -125,14 +125,24 @@ class Dispatcher:
         package = await self._find_package(target, known, look)
         if package is not None:
             if known is None:
-                await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
-            return Outcome(package=package, adopted=known is None)
+                await self._adopt(target, package, caller, action)
+            return Outcome(package=package)
         remembered = None if force else await self._remembered_failure(target)
         if remembered is not None:
             return remembered
         if admit is not None:
             await admit()
-        return await self._reserve(target, known, caller)
+        return await self._reserve(target, known, caller, action)
+
+    async def _adopt(self, target: Target, package: Package, caller: str, action: str) -> None:
+        now = datetime.now(UTC)
+        build = Build(
+            *(uuid.uuid4().hex, target, Phase.DONE, now),
+            requested_by=caller,
+            package=package,
+            finished_at=now,
+        )
+        await self._builds.adopt(build, action=action)
 
     async def _find_package(
         self, target: Target, known: Build | None, look: Callable[[], None] | None
@@ -164,13 +174,15 @@ class Dispatcher:
         left = (build.failed_at - now).total_seconds() + seconds
         return Outcome(build=build, retry_after=math.ceil(left)) if left > 0 else None
 
-    async def _reserve(self, target: Target, vanished: Build | None, caller: str) -> Outcome:
+    async def _reserve(
+        self, target: Target, vanished: Build | None, caller: str, action: str
+    ) -> Outcome:
         if vanished is not None:
             with bind(build=vanished.id):
                 log.warning("package %s is gone from its release; building again", target.package)
-            await self._builds.release(vanished)
+        now, build_id = datetime.now(UTC), uuid.uuid4().hex
         build, created = await self._builds.reserve(
-            uuid.uuid4().hex, target, datetime.now(UTC), caller
+            build_id, target, now, caller, action=action, vanished=vanished
         )
         if not created:
             return Outcome(package=build.package, build=build)
