@@ -102,7 +102,8 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
             adoption = Adoption(settings, builds, index)
             completion = Completion(settings, builds, index, runs, contents, changes, adoption)
-            proposals = Proposals(builds, discoveries, contents, Pulls(client))
+            turns = Turns(Leases(database), settings.claim_seconds)
+            proposals = Proposals(builds, discoveries, contents, Pulls(client), turns)
             watch = Watch(
                 settings,
                 builds,
@@ -123,17 +124,16 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.DELIVERIES] = deliveries
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
-            app[keys.WORKERS] = _workers(app, runs, completion, proposals)
+            app[keys.WORKERS] = _workers(app, runs, completion, proposals, turns)
             yield
     finally:
         await database.close()
 
 
 def _workers(
-    app: web.Application, runs: Runs, completion: Completion, proposals: Proposals
+    app: web.Application, runs: Runs, completion: Completion, proposals: Proposals, turns: Turns
 ) -> Workers:
     settings, builds, deliveries = app[keys.SETTINGS], app[keys.BUILDS], app[keys.DELIVERIES]
-    turns = Turns(Leases(app[keys.DATABASE]))
     reconciler = Reconciler(
         settings,
         builds,
@@ -142,7 +142,7 @@ def _workers(
         Backlog(app[keys.DISPATCHER]),
         Overdue(settings, builds, runs, completion),
         Recovery(settings, builds, runs, completion, turns),
-        Redelivery(settings, deliveries, HookDeliveries(app[keys.GITHUB]), turns),
+        Redelivery(deliveries, HookDeliveries(app[keys.GITHUB]), turns),
     )
     list_changed = asyncio.Event()
     work = DeliveryWork(settings, completion, proposals, list_changed)

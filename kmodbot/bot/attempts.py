@@ -10,6 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubUnavailable
 from kmodbot.bot.logs import bind
+from kmodbot.bot.store.leases import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -42,7 +43,7 @@ async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]
 def report(what: str, error: Exception) -> None:
     """Log an error of one piece of work."""
     # An outage is no fault of ours and needs no traceback; it is tried again.
-    if isinstance(error, (GitHubUnavailable, DispatchFailed)):
+    if isinstance(error, (GitHubUnavailable, DispatchFailed, LeaseLost)):
         log.warning("%s: tried again later: %s", what, error)
     elif isinstance(error, _STORE_OUTAGE):
         reason = getattr(error, "orig", None) or error

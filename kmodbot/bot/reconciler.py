@@ -7,6 +7,7 @@ at again, and each step does nothing where its work is done already.
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,15 @@ class Reconciler:
                 (recovery.WORK, rarely, self.recovery.look),
                 (redelivery.WORK, rarely, self.redelivery.look),
             ):
-                group.create_task(self._in_turn(work, seconds, repair))
+                turn = functools.partial(self._in_turn, work, seconds, repair)
+                group.create_task(_tried(work, turn))
 
     async def _in_turn(
         self, work: str, seconds: float, repair: Callable[[], Awaitable[None]]
     ) -> None:
-        if await self.turns.take(work, seconds):
-            await _tried(work, repair)
+        async with self.turns.turn(work, seconds) as is_ours:
+            if is_ours:
+                await _tried(work, repair)
 
     async def _look_at_overdue(self) -> None:
         await _tried("overdue builds", self.overdue.look)
