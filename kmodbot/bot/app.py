@@ -48,6 +48,7 @@ from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
+from kmodbot.bot.store.limits import SharedLimits
 from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
@@ -85,15 +86,16 @@ def create_app(settings: Settings) -> web.Application:
 async def _assemble(app: web.Application) -> AsyncIterator[None]:
     settings, changes = app[keys.SETTINGS], app[keys.CHANGES]
     database = Database(settings.database_url)
+    limits = SharedLimits(database, settings.claim_seconds)
     try:
         await database.prepare()
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
-            shared(changes, database),
+            shared(changes, limits, database),
         ):
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
-            client = GitHubClient(session, settings, app[keys.REACHABILITY])
+            client = GitHubClient(session, settings, app[keys.REACHABILITY], limits)
             repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
             contents = Contents(client, repository)
             index = PackageIndex(
