@@ -39,6 +39,7 @@ from kmodbot.bot.repairs.backlog import Backlog
 from kmodbot.bot.repairs.overdue import Overdue
 from kmodbot.bot.repairs.recovery import Recovery
 from kmodbot.bot.repairs.redelivery import Redelivery
+from kmodbot.bot.repairs.reruns import Reruns
 from kmodbot.bot.repairs.turns import Turns
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
@@ -145,6 +146,7 @@ def _workers(
         Overdue(settings, builds, runs, completion),
         Recovery(settings, builds, runs, completion, turns),
         Redelivery(deliveries, HookDeliveries(app[keys.GITHUB]), turns),
+        Reruns(builds, runs, completion, turns),
     )
     list_changed = asyncio.Event()
     work = DeliveryWork(settings, completion, proposals, list_changed)

@@ -155,6 +155,11 @@ class Runs:
         with contextlib.suppress(GitHubConflict, GitHubGone):
             await self._client.post(f"/actions/runs/{run_id}/cancel", {}, Purpose.DISPATCH)
 
+    @property
+    def most_listed(self) -> int:
+        """After how many runs a list ends, though there may be more."""
+        return _PER_PAGE * _PAGES
+
     async def listed(self, since: datetime, until: datetime) -> AsyncGenerator[WorkflowRun]:
         """Yield the dispatched runs created between two moments, newest first.
 
