@@ -198,3 +198,21 @@ async def test_many_proposals_of_two_bots_do_not_wait_for_each_other_for_ever(
 
     assert len(kernels_listed(github, BRANCH)) == 2
     assert len(github.pulls) == 1
+
+
+async def test_one_of_several_bots_looks_whether_a_push_was_missed(
+    settings: Settings, github: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_bot(settings, github) as one, running_bot(settings, github) as other:
+        await propose(one, await complete(one, "22.04"))
+        await one.settled()
+        monkeypatch.setattr("kmodbot.bot.workers._SECONDS_BETWEEN_REGENERATIONS", 0.01)
+        turns = other.app[keys.WORKERS]._reconciler.turns
+        before = one.calls("GET", "/git/matching-refs/heads/add-kernel/")
+
+        async with turns.turn("regeneration", every=0):
+            await one.app[keys.WORKERS]._regenerate_branches()
+        assert one.calls("GET", "/git/matching-refs/heads/add-kernel/") == before
+
+        await one.app[keys.WORKERS]._regenerate_branches()
+        assert one.calls("GET", "/git/matching-refs/heads/add-kernel/") == before + 1
