@@ -52,7 +52,7 @@ bench: setup toolchain ## measure, side by side with others; tables for docs/per
 	$(BIN)/python -m bench.webhooks
 	$(BIN)/python -m bench.requests
 	$(BIN)/python -m bench.calls
-	$(BIN)/python -m bench.memory --requests 60000
+	$(BIN)/python -m bench.memory
 
 check: setup ## lint, types, workflows
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import uvloop
 from aiohttp import web
 
 from kmodbot.bot import logs
@@ -61,6 +62,7 @@ def serve(environ: Mapping[str, str] = os.environ) -> int:
             access_log=None,
             shutdown_timeout=settings.drain_seconds,
             print=None,
+            loop=uvloop.new_event_loop(),
         )
     except OSError as error:
         problem = f"HOST and PORT: cannot listen on {settings.host}:{settings.port}: {error}"

@@ -40,7 +40,7 @@ _SHORTEST_LAG_SECONDS, _LONGEST_LAG_SECONDS = 2.0, 30.0
 # Another process may be taking what is due, so it is not looked for without a pause.
 _SHORTEST_WAIT_SECONDS = 0.1
 # How long arrivals may keep the pool from taking up more.
-_SECONDS_FOR_ARRIVALS = 0.2
+_SECONDS_FOR_ARRIVALS = 1.0
 
 
 class DeliveryPool:

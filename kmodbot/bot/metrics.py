@@ -5,12 +5,21 @@ Names follow https://prometheus.io/docs/practices/naming/.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
+
+    from prometheus_client.core import Metric
 
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _BUILD_BUCKETS = (5, 15, 30, 60, 120, 180, 240, 300, 450, 600, 900, 1800, 3600, 7200)
@@ -28,38 +37,57 @@ class Metrics:
         self.github = GitHubMetrics(registry)
 
 
-class HttpMetrics:
-    """How many requests, and how long they took."""
+class HttpMetrics(Collector):
+    """How many requests, and how long they took.
+
+    Every request is counted, so it is done with plain numbers, and they are given their form when
+    Prometheus asks.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "kmodbot_http_requests",
-            "Requests that were answered",
-            ["route", "method", "status"],
-            registry=registry,
-        )
-        self._seconds = Histogram(
-            "kmodbot_http_request_duration_seconds",
-            "How long requests took; status includes the time that its caller asked to wait",
-            ["route", "method"],
-            buckets=_REQUEST_BUCKETS,
-            registry=registry,
-        )
-        # Looking a child up by its labels takes longer than counting.
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._answers: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._durations: dict[tuple[str, str], _Durations] = defaultdict(_Durations)
+        registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request. ``route`` is its pattern, so that callers cannot make up labels."""
-        method = method if method in _METHODS else "other"
-        children = self._children.get((route, method, status))
-        if children is None:
-            children = (
-                self._requests.labels(route, method, status),
-                self._seconds.labels(route, method),
-            )
-            self._children[route, method, status] = children
-        children[0].inc()
-        children[1].observe(seconds)
+        if method not in _METHODS:
+            method = "other"
+        self._answers[route, method, status] += 1
+        durations = self._durations[route, method]
+        durations.sum += seconds
+        durations.counts[bisect_left(_REQUEST_BUCKETS, seconds)] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what was counted."""
+        requests = CounterMetricFamily(
+            "kmodbot_http_requests",
+            "Requests that were answered",
+            labels=["route", "method", "status"],
+        )
+        for (route, method, status), count in self._answers.items():
+            requests.add_metric([route, method, str(status)], count)
+        yield requests
+        seconds = HistogramMetricFamily(
+            "kmodbot_http_request_duration_seconds",
+            "How long requests took; status includes the time that its caller asked to wait",
+            labels=["route", "method"],
+        )
+        for labels, durations in self._durations.items():
+            seconds.add_metric(list(labels), durations.buckets(), durations.sum)
+        yield seconds
+
+
+class _Durations:
+    """How many took at most as long as each bucket says, and longer than the one before."""
+
+    def __init__(self) -> None:
+        self.sum = 0.0
+        self.counts = [0] * (len(_REQUEST_BUCKETS) + 1)
+
+    def buckets(self) -> list[tuple[str, float]]:
+        bounds = (*map(floatToGoString, _REQUEST_BUCKETS), "+Inf")
+        return list(zip(bounds, accumulate(self.counts), strict=True))
 
 
 class BuildMetrics:

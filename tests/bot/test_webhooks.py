@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from kmodbot.bot import keys
-from kmodbot.bot.http import webhooks
+from kmodbot.bot.store import intake
 from kmodbot.bot.store.deliveries import Deliveries, DeliveryState
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import eventually
@@ -205,7 +205,7 @@ async def test_a_store_that_is_stuck_is_not_waited_for_longer_than_github_waits(
     bot: Bot, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await bot.settled()
-    monkeypatch.setattr(webhooks, "_SECONDS_TO_STORE", 0.05)
+    monkeypatch.setattr(intake, "_LONGEST_SECONDS", 0.05)
     body = json.dumps(RUN).encode()
     with contextlib.closing(sqlite3.connect(tmp_path / "kmodbot.db")) as other:
         other.isolation_level = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from http import HTTPStatus
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _ACCEPTED, _IGNORED = b'{"message": "accepted"}', b'{"message": "ignored"}'
-# GitHub gives up after ten seconds. What is stored later than this is no loss, for it is worked off
-# like the others.
-_SECONDS_TO_STORE = 8.0
 
 
 async def receive_delivery(request: web.Request) -> web.Response:
@@ -45,23 +42,24 @@ async def receive_delivery(request: web.Request) -> web.Response:
     GitHub gives up after ten seconds and does not try again by itself.
     https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks
     """
-    payload = await _signed_payload(request)
+    app = request.app
+    settings = app[keys.SETTINGS]
+    payload = await _signed_payload(request, settings)
     require_json(request)
     guid, kind = _header(request, "X-GitHub-Delivery"), _header(request, "X-GitHub-Event")
-    event = _read(kind, payload, request.app[keys.SETTINGS])
+    event = _read(kind, payload, settings)
     if event is None:
         return _answer(_IGNORED)
-    delivery = Delivery(guid, kind, essence(event, request.app[keys.SETTINGS]))
-    if await _store(request.app[keys.INTAKE], delivery):
-        request.app[keys.WORKERS].delivery_arrived()
+    if await _store(app[keys.INTAKE], Delivery(guid, kind, essence(event, settings))):
+        app[keys.WORKERS].delivery_arrived()
     return _answer(_ACCEPTED)
 
 
 def _answer(body: bytes) -> web.Response:
-    return web.Response(body=body, status=HTTPStatus.ACCEPTED, headers=_JSON)
+    return web.Response(body=body, status=202, headers=_JSON)
 
 
-async def _signed_payload(request: web.Request) -> bytes:
+async def _signed_payload(request: web.Request, settings: Settings) -> bytes:
     """Read the body, but not before its size and the form of its signature are right."""
     check_size(request, MAX_PAYLOAD)
     signature = request.headers.get("X-Hub-Signature-256")
@@ -70,7 +68,7 @@ async def _signed_payload(request: web.Request) -> bytes:
     if not is_signature(signature):
         raise _unsigned("the header X-Hub-Signature-256 must be sha256= and 64 hex digits")
     payload = await read_body(request, MAX_PAYLOAD)
-    if not is_signed(payload, signature, request.app[keys.SETTINGS].webhook_secrets):
+    if not is_signed(payload, signature, settings.webhook_secrets):
         raise _unsigned("the signature does not match; compare the webhook secret on both sides")
     return payload
 
@@ -84,8 +82,7 @@ def _read(kind: str, payload: bytes, settings: Settings) -> Event | None:
 
 async def _store(intake: Intake, delivery: Delivery) -> bool:
     try:
-        async with asyncio.timeout(_SECONDS_TO_STORE):
-            return await intake.receive(delivery)
+        return await intake.receive(delivery)
     except UNUSABLE as error:
         reason = str(error) or type(error).__name__
         log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
@@ -100,6 +97,6 @@ def _unsigned(message: str) -> ApiError:
 
 def _header(request: web.Request, name: str) -> str:
     value = request.headers.get(name, "")
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
+    if _WORD.fullmatch(value) is None:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_header", f"the header {name} must be there")
     return value

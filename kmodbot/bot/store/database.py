@@ -156,16 +156,22 @@ class _SQLiteWriter:
     def __init__(self, url: str) -> None:
         self._engine = open_sqlite_writer(url)
         self._thread = ThreadPoolExecutor(1, "kmodbot-store")
+        # Checking the one connection out and in takes longer than a small transaction.
+        self._connection: Connection | None = None
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
-        with self._engine.begin() as connection:
-            return work(connection)
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        with self._connection.begin():
+            return work(self._connection)
 
     def close(self) -> None:
         self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
         self._engine.dispose()
 
 

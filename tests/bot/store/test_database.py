@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database, StoreError
@@ -16,6 +17,8 @@ from tests.bot.store.conftest import NOW, target
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
     from tests.bot.postgresql import Server
 
@@ -88,3 +91,29 @@ class TestSQLite:
         with pytest.raises(StoreError, match=r"novel\.db cannot be used: file is not a database"):
             await database.prepare()
         await database.close()
+
+    async def test_a_full_disk_fails_a_write_and_not_those_after_it(
+        self, database: Database
+    ) -> None:
+        await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
+
+        with pytest.raises(OperationalError, match="full"):
+            await database.write(self._store_much)
+        await database.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 100000"))
+
+        await database.write(self._store_much)
+
+    async def test_a_lock_that_lasts_too_long_fails_a_write_and_not_those_after_it(
+        self, database: Database, other_database: Database
+    ) -> None:
+        await database.write(lambda c: c.exec_driver_sql("PRAGMA busy_timeout = 0"))
+
+        async with other_database.writing():
+            with pytest.raises(OperationalError, match="locked"):
+                await database.write(self._store_much)
+
+        await database.write(self._store_much)
+
+    @staticmethod
+    def _store_much(connection: Connection) -> None:
+        connection.exec_driver_sql("CREATE TABLE much AS SELECT zeroblob(1000000)")
