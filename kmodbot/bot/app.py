@@ -41,6 +41,7 @@ from kmodbot.bot.repairs.backlog import Backlog
 from kmodbot.bot.repairs.overdue import Overdue
 from kmodbot.bot.repairs.recovery import Recovery
 from kmodbot.bot.repairs.redelivery import Redelivery
+from kmodbot.bot.repairs.reruns import Reruns
 from kmodbot.bot.repairs.turns import Turns
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
@@ -50,6 +51,7 @@ from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
+from kmodbot.bot.store.limits import SharedLimits
 from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
@@ -87,15 +89,16 @@ def create_app(settings: Settings) -> web.Application:
 async def _assemble(app: web.Application) -> AsyncIterator[None]:
     settings, changes = app[keys.SETTINGS], app[keys.CHANGES]
     database = Database(settings.database_url)
+    limits = SharedLimits(database, settings.claim_seconds)
     try:
         await database.prepare()
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT) as session,
-            shared(changes, database),
+            shared(changes, limits, database),
         ):
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
-            client = GitHubClient(session, settings, app[keys.REACHABILITY])
+            client = GitHubClient(session, settings, app[keys.REACHABILITY], limits)
             repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
             contents = Contents(client, repository)
             index = PackageIndex(
@@ -104,7 +107,8 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             dispatcher = Dispatcher(builds, index, runs, contents, changes, settings)
             adoption = Adoption(settings, builds, index)
             completion = Completion(settings, builds, index, runs, contents, changes, adoption)
-            proposals = Proposals(builds, discoveries, contents, Pulls(client))
+            turns = Turns(Leases(database), settings.claim_seconds)
+            proposals = Proposals(builds, discoveries, contents, Pulls(client), turns)
             watch = Watch(
                 settings,
                 builds,
@@ -125,17 +129,16 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.DELIVERIES] = deliveries
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
-            app[keys.WORKERS] = _workers(app, runs, completion, proposals)
+            app[keys.WORKERS] = _workers(app, runs, completion, proposals, turns)
             yield
     finally:
         await database.close()
 
 
 def _workers(
-    app: web.Application, runs: Runs, completion: Completion, proposals: Proposals
+    app: web.Application, runs: Runs, completion: Completion, proposals: Proposals, turns: Turns
 ) -> Workers:
     settings, builds, deliveries = app[keys.SETTINGS], app[keys.BUILDS], app[keys.DELIVERIES]
-    turns = Turns(Leases(app[keys.DATABASE]))
     reconciler = Reconciler(
         settings,
         builds,
@@ -144,7 +147,8 @@ def _workers(
         Backlog(app[keys.DISPATCHER]),
         Overdue(settings, builds, runs, completion),
         Recovery(settings, builds, runs, completion, turns),
-        Redelivery(settings, deliveries, HookDeliveries(app[keys.GITHUB]), turns),
+        Redelivery(deliveries, HookDeliveries(app[keys.GITHUB]), turns),
+        Reruns(builds, runs, completion, turns),
     )
     list_changed = asyncio.Event()
     work = DeliveryWork(settings, completion, proposals, list_changed)

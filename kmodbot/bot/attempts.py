@@ -10,6 +10,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubDenied, GitHubUnavailable
 from kmodbot.bot.logs import bind
+from kmodbot.bot.store.leases import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -44,7 +45,7 @@ def report(what: str, error: Exception) -> None:
     # An outage is no fault of ours and needs no traceback; it is tried again.
     if isinstance(error, GitHubDenied):
         log.error("%s: tried again later: %s", what, error)
-    elif isinstance(error, (GitHubUnavailable, DispatchFailed)):
+    elif isinstance(error, (GitHubUnavailable, DispatchFailed, LeaseLost)):
         log.warning("%s: tried again later: %s", what, error)
     elif isinstance(error, _STORE_OUTAGE):
         reason = getattr(error, "orig", None) or error

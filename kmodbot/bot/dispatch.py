@@ -186,7 +186,7 @@ class Dispatcher:
         )
         if not created:
             return Outcome(package=build.package, build=build)
-        if self._at_once.locked() or self._runs.must_wait:
+        if await self._runs.must_wait() or self._at_once.locked():
             # Nobody is kept waiting for the pause that GitHub wants between writes.
             self.behind.set()
         else:
@@ -202,10 +202,14 @@ class Dispatcher:
 
         """
         # A claim that waited for its turn would look like one whose dispatch got no answer.
-        async with self._runs.turn():
-            if await self._builds.claim(build, await self._builds.now()):
+        async with self._runs.turn(lambda: self._is_unclaimed(build)) as is_ours:
+            if is_ours and await self._builds.claim(build, await self._builds.now()):
                 with bind(build=build.id):
                     await self._dispatch_claimed(build)
+
+    async def _is_unclaimed(self, build: Build) -> bool:
+        latest = await self._builds.get(build.id)
+        return latest is not None and latest.claimed_at == build.claimed_at
 
     async def _dispatch_claimed(self, build: Build) -> None:
         try:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import random
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,16 +25,21 @@ from kmodbot.bot.logs import bind
 from kmodbot.kernels import KERNELS_JSON, add_kernel, branch_name
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kmodbot.bot.build import Build
     from kmodbot.bot.github.contents import Contents, Head
     from kmodbot.bot.github.pulls import Pulls
+    from kmodbot.bot.repairs.turns import Turns
     from kmodbot.bot.store.builds import Builds
     from kmodbot.bot.store.discoveries import Discoveries
     from kmodbot.kernels import Kernel
 
 log = logging.getLogger(__name__)
 
-_BRANCHES = 4096
+# Whoever has this lease may write branches.
+BRANCHES = "branches"
+_MOST_REMEMBERED = 4096
 # The longest pause after the first refusal, and after any number of them.
 _FIRST_PAUSE_SECONDS = 120.0
 _LONGEST_PAUSE_SECONDS = 86400.0
@@ -56,16 +62,21 @@ class Proposals:
     """Keeps one pull request for each kernel that is built but not listed."""
 
     def __init__(
-        self, builds: Builds, discoveries: Discoveries, contents: Contents, pulls: Pulls
+        self,
+        builds: Builds,
+        discoveries: Discoveries,
+        contents: Contents,
+        pulls: Pulls,
+        turns: Turns,
     ) -> None:
         self._builds = builds
         self._discoveries = discoveries
         self._contents = contents
         self._pulls = pulls
-        # Two writers on one branch would only undo each other's work.
+        self._turns = turns
         self._lock = asyncio.Lock()
         # What is known to be up to date need not be looked at again.
-        self._current: LRUCache[bytes, None] = LRUCache(_BRANCHES)
+        self._current: LRUCache[bytes, None] = LRUCache(_MOST_REMEMBERED)
 
     async def propose(self, build: Build) -> None:
         """Open the pull request that adds the kernel of a finished build, where one is missing.
@@ -77,7 +88,7 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
-        async with self._lock:
+        async with self._alone():
             latest = await self._builds.get(build.id)
             if latest is None or latest.proposed:
                 return
@@ -108,7 +119,7 @@ class Proposals:
             InvalidInput: kernels.json of the default branch cannot be read.
 
         """
-        async with self._lock:
+        async with self._alone():
             await self._propose(kernel, reason)
 
     async def regenerate(self) -> None:
@@ -118,17 +129,28 @@ class Proposals:
         kernels = {branch_name(kernel): kernel for kernel in known}
         if not kernels:
             return
-        async with self._lock:
+        async with self._alone():
             branches = await self._contents.branches("add-kernel/")
             if not kernels.keys() & branches.keys():
                 return
             base = await self._base()
-            for branch in sorted(kernels.keys() & branches.keys()):
-                try:
-                    await self._renew(branch, branches[branch], base, kernels[branch])
-                except GitHubRefused as error:
-                    # A rule of the repository may protect one branch; the others still count.
-                    log.warning("branch %s cannot be regenerated: %s", branch, error)
+        # Those who have something to propose need not wait until all branches are done.
+        for branch in sorted(kernels.keys() & branches.keys()):
+            document = await self._with_kernel(base, kernels[branch])
+            # Of some nothing has changed that they are about, whatever else was pushed.
+            if _facts(branches[branch], base, document) not in self._current:
+                await self._renew(branch, kernels[branch])
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Keep others from the branches, in this process and elsewhere.
+
+        Two writers on one branch undo each other's work: what the second one puts there may lack
+        what the first one has just recorded as proposed. Both the default branch and the builds are
+        looked at only after the others have ended.
+        """
+        async with self._lock, self._turns.alone(BRANCHES):
+            yield
 
     async def _propose(self, kernel: Kernel, reason: str) -> None:
         branch, base = branch_name(kernel), await self._base()
@@ -151,13 +173,19 @@ class Proposals:
         if not await self._is_current(branch, base, document):
             await self._move(branch, base, document, kernel)
 
-    async def _renew(self, branch: str, commit: str, base: _Base, kernel: Kernel) -> None:
+    async def _renew(self, branch: str, kernel: Kernel) -> None:
+        try:
+            async with self._alone():
+                await self._put_on_top(branch, kernel)
+        except GitHubRefused as error:
+            # A rule of the repository may protect one branch; the others still count.
+            log.warning("branch %s cannot be regenerated: %s", branch, error)
+
+    async def _put_on_top(self, branch: str, kernel: Kernel) -> None:
+        base = await self._base()
         document = await self._with_kernel(base, kernel)
         if document == base.document:
             await self._contents.delete_branch(branch)
-        elif _facts(commit, base, document) in self._current:
-            # Nothing that the branch is about has changed, whatever else was pushed.
-            return
         elif not await self._is_current(branch, base, document):
             await self._move(branch, base, document, kernel)
             log.info("branch %s is on top of %s again", branch, base.branch)

@@ -7,11 +7,12 @@ at again, and each step does nothing where its work is done already.
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt, each
-from kmodbot.bot.repairs import recovery, redelivery
+from kmodbot.bot.repairs import recovery, redelivery, reruns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.repairs.overdue import Overdue
     from kmodbot.bot.repairs.recovery import Recovery
     from kmodbot.bot.repairs.redelivery import Redelivery
+    from kmodbot.bot.repairs.reruns import Reruns
     from kmodbot.bot.repairs.turns import Turns
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
@@ -41,6 +43,7 @@ class Reconciler:
     overdue: Overdue
     recovery: Recovery
     redelivery: Redelivery
+    reruns: Reruns
 
     async def reconcile(self) -> None:
         """Repair what can be repaired now; one repair that fails does not stop the others."""
@@ -52,14 +55,17 @@ class Reconciler:
                 ("overdue", often, self._look_at_overdue),
                 (recovery.WORK, rarely, self.recovery.look),
                 (redelivery.WORK, rarely, self.redelivery.look),
+                (reruns.WORK, reruns.SECONDS_BETWEEN_LOOKS, self.reruns.look),
             ):
-                group.create_task(self._in_turn(work, seconds, repair))
+                turn = functools.partial(self._in_turn, work, seconds, repair)
+                group.create_task(_tried(work, turn))
 
     async def _in_turn(
         self, work: str, seconds: float, repair: Callable[[], Awaitable[None]]
     ) -> None:
-        if await self.turns.take(work, seconds):
-            await _tried(work, repair)
+        async with self.turns.turn(work, seconds) as is_ours:
+            if is_ours:
+                await _tried(work, repair)
 
     async def _look_at_overdue(self) -> None:
         await _tried("overdue builds", self.overdue.look)

@@ -100,6 +100,13 @@ class Workers:
             await asyncio.wait_for(self._list_changed.wait(), _SECONDS_BETWEEN_REGENERATIONS)
         if self._stopping.is_set():
             return
+        if not self._list_changed.is_set():
+            # Of several processes one looks whether a push was missed.
+            turns = self._reconciler.turns
+            async with turns.turn("regeneration", _SECONDS_BETWEEN_REGENERATIONS) as is_ours:
+                if is_ours:
+                    await self._proposals.regenerate()
+            return
         self._list_changed.clear()
         try:
             await self._proposals.regenerate()

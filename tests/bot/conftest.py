@@ -21,9 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kmodbot.bot import keys
 from kmodbot.bot.app import create_app
 from kmodbot.bot.build import Target
-from kmodbot.bot.repairs import recovery, redelivery
 from kmodbot.bot.settings import Settings
-from kmodbot.bot.store.leases import Leases
 from kmodbot.kernels import Driver, Kernel
 from kmodbot.sandbox import Sandbox
 from tests.bot.postgresql import Server, migrated, postgresql
@@ -305,23 +303,36 @@ def settings(github: Sandbox, database_url: str) -> Settings:
 async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]:
     """Run a bot that GitHub's webhooks reach."""
     app = create_app(settings)
+    has_looked_round = first_round(app)
     async with TestClient(TestServer(app)) as client:
         github.webhook_url = str(client.make_url("/webhooks/github"))
-        await looked_round(app)
+        with contextlib.suppress(TimeoutError):
+            # Unless GitHub is away.
+            await asyncio.wait_for(has_looked_round.wait(), 2)
         yield Bot(client, app, github)
         github.webhook_url = None
 
 
-async def looked_round(app: web.Application) -> None:
-    """Wait until a bot has done what it does once when it starts, unless GitHub is away."""
-    leases = Leases(app[keys.DATABASE])
+def first_round(app: web.Application) -> asyncio.Event:
+    """Return an event that is set when a bot has done what it does once when it starts."""
+    is_over = asyncio.Event()
 
-    async def is_over() -> bool:
-        done = [await leases.result(work) for work in (recovery.WORK, redelivery.WORK)]
-        return None not in done
+    async def watch(app: web.Application) -> AsyncIterator[None]:
+        reconciler = app[keys.WORKERS]._reconciler
+        reconcile = reconciler.reconcile
 
-    with contextlib.suppress(TimeoutError):
-        await eventually(is_over, seconds=2)
+        async def watched() -> None:
+            try:
+                await reconcile()
+            finally:
+                is_over.set()
+
+        reconciler.reconcile = watched  # type: ignore[method-assign]
+        yield
+
+    # Before the work begins, which is the last thing that happens.
+    app.cleanup_ctx.insert(len(app.cleanup_ctx) - 1, watch)
+    return is_over
 
 
 @pytest.fixture(autouse=True)

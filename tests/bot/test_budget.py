@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.bot import keys
+from kmodbot.bot.github import runs
 from kmodbot.sandbox import Fault, Sandbox
 from tests.bot.conftest import CONTENT, QuickRunner, running_bot
 
@@ -215,6 +216,7 @@ async def test_an_hour_of_nothing_costs_little(settings: Settings, github: Sandb
         per_regeneration = counted(github, before).total()
 
     # Both every ten minutes, and what there is to learn anew in each hour: four tokens, the
-    # installation, the repository; and one list of runs a minute while builds are overdue.
+    # installation, the repository; one list of runs a minute while builds are overdue; and the
+    # pages on which runs of failed builds are looked for.
     assert (per_look, per_regeneration) == (2, 2)
-    assert 6 * (per_look + per_regeneration) + 6 + 60 <= 110
+    assert 6 * (per_look + per_regeneration) + 6 + 60 + runs._PAGES <= 110

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import delete
 
 from kmodbot.bot import keys
 from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.store.deliveries import Deliveries
+from kmodbot.bot.store.tables import leases
 from kmodbot.sandbox import Fault, Sandbox
 from tests.bot.conftest import (
     CONTENT,
@@ -315,6 +317,9 @@ async def test_a_limit_is_obeyed_in_silence(
     hours_later = time.monotonic() + 3601
     clock = SimpleNamespace(monotonic=lambda: hours_later)
     monkeypatch.setattr("kmodbot.bot.github.pace.time", clock)
+    monkeypatch.setattr("kmodbot.bot.store.limits.time", clock)
+    async with bot.app[keys.DATABASE].writing() as connection:
+        await connection.execute(delete(leases))
     (build,) = await bot.app[keys.BUILDS].queued(FAR_FUTURE)
     await bot.app[keys.DISPATCHER].dispatch(build)
     assert len(github.runs) == 2

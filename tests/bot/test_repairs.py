@@ -209,7 +209,7 @@ class TestDispatches:
     ) -> None:
         hasty = dataclasses.replace(settings, claim_seconds=0.05)
         async with running_bot(hasty, github) as bot:
-            async with bot.app[keys.GITHUB].turn:
+            async with bot.app[keys.GITHUB].turn():
                 _, asked = await bot.ask()
                 waiting = [asyncio.create_task(bot.reconcile()) for _ in range(5)]
                 await eventually(lambda: bot.calls("GET", "/hook/deliveries") > 0)

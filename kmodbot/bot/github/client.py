@@ -20,16 +20,18 @@ from kmodbot.bot.github.errors import (
     classify,
 )
 from kmodbot.bot.github.identity import Identity
-from kmodbot.bot.github.pace import Pace, Silence
+from kmodbot.bot.github.pace import Pace, Shared, Silence, Unshared
 from kmodbot.bot.github.quota import Quota
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
 from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     import aiohttp
 
+    from kmodbot.bot.github.pace import Wanted
     from kmodbot.bot.secrets import Secret
     from kmodbot.bot.settings import Settings
 
@@ -50,6 +52,7 @@ class GitHubClient:
         session: aiohttp.ClientSession,
         settings: Settings,
         observer: CallObserver | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self._observer = observer or Unobserved()
         self.quota = Quota()
@@ -64,21 +67,21 @@ class GitHubClient:
         self._identity = Identity(settings.app_id, settings.private_key)
         self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
         self._repository = f"/repos/{settings.repository}"
-        self._pace = Pace(settings.write_seconds)
+        self._shared = shared or Unshared()
+        self._pace = Pace(settings.write_seconds, self._shared)
         self._silence = Silence()
 
-    @property
-    def writes_wait(self) -> bool:
-        """Whether a write would have to wait for others."""
-        return self._pace.is_busy
+    async def must_wait_to_write(self) -> bool:
+        """Tell whether a write would have to wait for others, of this process or of another."""
+        return await self._pace.must_wait()
 
-    @property
-    def turn(self) -> Pace:
-        """The turn to write, for those who have to know when theirs has come.
+    def turn(self, is_wanted: Wanted | None = None) -> AbstractAsyncContextManager[bool]:
+        """Wait for the turn to write, for those who have to know when theirs has come.
 
-        Writes within it are made with ``in_turn``, because all others wait for its end.
+        Writes within it are made with ``in_turn``, because all others wait for its end. Where
+        ``is_wanted`` says no while other processes write, there is none.
         """
-        return self._pace
+        return self._pace.turn(is_wanted)
 
     async def get_ready(self, purpose: Purpose) -> None:
         """Do what comes before a call, so that only the call itself is left to go wrong."""
@@ -174,6 +177,7 @@ class GitHubClient:
             return await method(url, None, data=data, oauth_token=token, extra_headers=HEADERS)
 
         async with nullcontext() if in_turn else self._pace:
+            self._pace.written()
             answer = await self._as_installation(purpose, call)
         if isinstance(answer, str):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")
@@ -219,16 +223,26 @@ class GitHubClient:
 
     async def _obeying(self, call: Callable[[str], Awaitable[Any]], token: str) -> Any:
         """Make a call, unless GitHub has told us to be silent for now."""
+        await self._listen_to_others()
         self._silence.check()
         try:
             answer = await _translated(call(token))
         except GitHubLimited as limit:
             seconds = self._silence.begin(limit)
-            self._observer.parked(datetime.now(UTC) + timedelta(seconds=seconds))
+            self._park(seconds)
+            await self._shared.be_silent(seconds, self._silence.unsaid)
             raise
         if self._silence.end():
             self._observer.parked(None)
         return answer
+
+    async def _listen_to_others(self) -> None:
+        seconds, unsaid = await self._shared.silence()
+        if self._silence.join(seconds, unsaid):
+            self._park(seconds)
+
+    def _park(self, seconds: float) -> None:
+        self._observer.parked(datetime.now(UTC) + timedelta(seconds=seconds))
 
 
 async def _translated(call: Awaitable[Any]) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kmodbot.bot.github.client import GitHubClient
+    from kmodbot.bot.github.pace import Wanted
 
 # How far GitHub's clock may be from ours when runs are listed by their time.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -89,14 +90,16 @@ class Runs:
         self._workflow = f"/actions/workflows/{workflow}"
         self._tells_runs = True
 
-    @property
-    def must_wait(self) -> bool:
-        """Whether a dispatch would have to wait for other writes."""
-        return self._client.writes_wait
+    async def must_wait(self) -> bool:
+        """Tell whether a dispatch would have to wait for other writes."""
+        return await self._client.must_wait_to_write()
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait for the turn to ``dispatch``, and keep it."""
-        return self._client.turn
+    def turn(self, is_wanted: Wanted) -> AbstractAsyncContextManager[bool]:
+        """Wait for the turn to ``dispatch``, and keep it.
+
+        False when it was asked while other processes wrote, and the run is not wanted any more.
+        """
+        return self._client.turn(is_wanted)
 
     async def get_ready(self) -> None:
         """Do what comes before a dispatch, so that only the dispatch is left to go wrong."""
@@ -151,6 +154,11 @@ class Runs:
         """
         with contextlib.suppress(GitHubConflict, GitHubGone):
             await self._client.post(f"/actions/runs/{run_id}/cancel", {}, Purpose.DISPATCH)
+
+    @property
+    def most_listed(self) -> int:
+        """After how many runs a list ends, though there may be more."""
+        return _PER_PAGE * _PAGES
 
     async def listed(self, since: datetime, until: datetime) -> AsyncGenerator[WorkflowRun]:
         """Yield the dispatched runs created between two moments, newest first.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Runs that are in no list, because they are too many or were deleted, are asked for one by one.
 _MOST_ASKED = 20
+# So much longer than a build may take its run is looked for in the list.
+_LISTED_LONGER = timedelta(days=1)
 
 
 class Overdue:
@@ -54,10 +56,20 @@ class Overdue:
         wanted = {build.run_id: build for build in overdue if build.run_id is not None}
         if wanted:
             await self._compare_with_list(wanted, now)
+        for build in list(wanted.values())[:_MOST_ASKED]:
+            with bind(build=build.id, run=build.run_id):
+                await attempt(f"build {build.id}", self._ask, build)
         self._has_looked = True
 
     async def _compare_with_list(self, wanted: dict[int, Build], now: datetime) -> None:
-        oldest = min(build.created_at for build in wanted.values())
+        """Bring the builds up to date whose runs are listed, and take them from ``wanted``."""
+        # A run that is run again stays where it was in the list, which may be far down.
+        recent = now - self._longest - _LISTED_LONGER
+        oldest = min(
+            (each.created_at for each in wanted.values() if each.created_at > recent), default=None
+        )
+        if oldest is None:
+            return
         asked_at = time.monotonic()
         async with aclosing(self._runs.listed(oldest - CLOCK_SKEW, now + CLOCK_SKEW)) as listed:
             async for run in listed:
@@ -67,9 +79,6 @@ class Overdue:
                         await attempt(f"build {build.id}", self._compare, run, asked_at)
                 if not wanted:
                     break
-        for build in list(wanted.values())[:_MOST_ASKED]:
-            with bind(build=build.id, run=build.run_id):
-                await attempt(f"build {build.id}", self._ask, build)
 
     async def _compare(self, run: WorkflowRun, asked_at: float) -> None:
         # The builds of one release share one look at what it holds.

@@ -58,7 +58,7 @@ class Recovery:
                 if await self._is_news(run):
                     with bind(run=run.id):
                         await attempt(f"run {run.id}", self._compare, run, asked_at)
-        await self._turns.done_until(WORK, now, self._settings.redeliver_seconds)
+        await self._turns.done_until(WORK, now)
 
     async def _since(self, now: datetime) -> datetime:
         """Return when the oldest run was created that may have changed since the last look."""

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.github.hooks import HookDeliveries, HookDelivery
     from kmodbot.bot.repairs.turns import Turns
-    from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.deliveries import Deliveries
 
 log = logging.getLogger(__name__)
@@ -39,10 +38,7 @@ _HANDLED = {DeliveryState.RECEIVED, DeliveryState.PROCESSING, DeliveryState.DONE
 class Redelivery:
     """Has failed deliveries sent again, once each: what fails twice is found by comparing."""
 
-    def __init__(
-        self, settings: Settings, deliveries: Deliveries, hooks: HookDeliveries, turns: Turns
-    ) -> None:
-        self._settings = settings
+    def __init__(self, deliveries: Deliveries, hooks: HookDeliveries, turns: Turns) -> None:
         self._deliveries = deliveries
         self._hooks = hooks
         self._turns = turns
@@ -65,7 +61,7 @@ class Redelivery:
                 await self._redeliver(delivery)
         left = missed[_MOST_AT_ONCE:]
         until = left[0].delivered_at if left else now
-        await self._turns.done_until(WORK, until, self._settings.redeliver_seconds)
+        await self._turns.done_until(WORK, until)
 
     async def _redeliver(self, delivery: HookDelivery) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Changes of builds, told from process to process through PostgreSQL.
+"""Changes of builds, and limits of GitHub, told from process to process through PostgreSQL.
 
 https://www.postgresql.org/docs/15/sql-notify.html
 """
@@ -19,26 +19,29 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.changes import Changes
     from kmodbot.bot.store.database import Database
+    from kmodbot.bot.store.limits import SharedLimits
 
 log = logging.getLogger(__name__)
 
-_CHANNEL = "kmodbot_builds"
-_TELL = "SELECT pg_notify($1, id) FROM unnest($2::text[]) AS id"
+_BUILDS, _LIMITS = "kmodbot_builds", "kmodbot_limits"
+_TELL = (
+    "SELECT pg_notify(channel, word) FROM unnest($1::text[], $2::text[]) AS news (channel, word)"
+)
 _SECONDS_BEFORE_RECONNECTING = 2
 # A connection that died without a word is noticed by asking for an answer.
 _SECONDS_BETWEEN_SIGNS_OF_LIFE = 30
 
 
 @contextlib.asynccontextmanager
-async def shared(changes: Changes, database: Database) -> AsyncIterator[None]:
-    """Share changes with the other processes on the same database, as long as the block runs.
+async def shared(changes: Changes, limits: SharedLimits, database: Database) -> AsyncIterator[None]:
+    """Share news with the other processes on the same database, as long as the block runs.
 
     SQLite has no such means; there, who waits sees what others did when it looks at the store.
     """
     if not database.is_shared:
         yield
         return
-    task = asyncio.create_task(_Announcements(changes, database.url).run())
+    task = asyncio.create_task(_Announcements(changes, limits, database.url).run())
     try:
         yield
     finally:
@@ -49,16 +52,18 @@ async def shared(changes: Changes, database: Database) -> AsyncIterator[None]:
 class _Announcements:
     """One connection that tells and listens, opened again whenever it breaks."""
 
-    def __init__(self, changes: Changes, url: str) -> None:
+    def __init__(self, changes: Changes, limits: SharedLimits, url: str) -> None:
         self._changes = changes
+        self._limits = limits
         self._url = url
-        self._untold: set[str] = set()
+        self._untold: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
         self._is_connected = True
-        changes.tell_others(self._tell)
+        changes.tell_others(lambda build_id: self._tell(_BUILDS, build_id))
+        limits.tell_others(lambda: self._tell(_LIMITS, ""))
 
-    def _tell(self, build_id: str) -> None:
-        self._untold.add(build_id)
+    def _tell(self, channel: str, word: str) -> None:
+        self._untold.add((channel, word))
         self._news.set()
 
     async def run(self) -> None:
@@ -80,10 +85,12 @@ class _Announcements:
         connection = await connect_postgresql(self._url)
         try:
             connection.add_termination_listener(lambda _: self._news.set())
-            await connection.add_listener(_CHANNEL, self._heard)
+            for channel in (_BUILDS, _LIMITS):
+                await connection.add_listener(channel, self._heard)
             self._is_connected = True
             # What was told while nobody listened here is not known.
             self._changes.wake_all()
+            self._limits.doubt()
             while not connection.is_closed():
                 await self._talk(connection)
         finally:
@@ -96,11 +103,16 @@ class _Announcements:
         self._news.clear()
         telling, self._untold = self._untold, set()
         try:
-            await connection.execute(_TELL, _CHANNEL, list(telling))
+            channels, words = [each[0] for each in telling], [each[1] for each in telling]
+            await connection.execute(_TELL, channels, words)
         except BaseException:
             self._untold |= telling
             raise
 
-    def _heard(self, connection: Any, sender: int, _channel: str, build_id: object) -> None:
-        if sender != connection.get_server_pid():
-            self._changes.heard(str(build_id))
+    def _heard(self, connection: Any, sender: int, channel: str, word: object) -> None:
+        if sender == connection.get_server_pid():
+            return
+        if channel == _LIMITS:
+            self._limits.doubt()
+        else:
+            self._changes.heard(str(word))

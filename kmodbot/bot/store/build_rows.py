@@ -13,18 +13,20 @@ from kmodbot.kernels import Driver, Kernel
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
+TARGET_COLUMNS = (
+    *("driver", "driver_version"),
+    *("distribution", "distro_version", "architecture", "kernel_release"),
+)
+
 
 def target_columns(target: Target) -> dict[str, str]:
     """Return the columns that say what is built."""
     driver, kernel = target.driver, target.kernel
-    return {
-        "driver": driver.name,
-        "driver_version": driver.version,
-        "distribution": kernel.distribution,
-        "distro_version": kernel.distro_version,
-        "architecture": kernel.architecture,
-        "kernel_release": kernel.release,
-    }
+    values = (
+        *(driver.name, driver.version),
+        *(kernel.distribution, kernel.distro_version, kernel.architecture, kernel.release),
+    )
+    return dict(zip(TARGET_COLUMNS, values, strict=True))
 
 
 def package_columns(package: Package) -> dict[str, str]:

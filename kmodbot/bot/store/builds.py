@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kmodbot.bot.build import Build, Package, Phase, Target
 from kmodbot.bot.store.audit import new_row as new_audit_row
 from kmodbot.bot.store.audit import subject_of
-from kmodbot.bot.store.build_rows import is_of, new_row, package_columns, read_build
+from kmodbot.bot.store.build_rows import TARGET_COLUMNS, is_of, new_row, package_columns, read_build
 from kmodbot.bot.store.database import upsert
 from kmodbot.bot.store.tables import audit, builds
 from kmodbot.bot.store.texts import storable
@@ -234,6 +234,21 @@ class Builds:
         running = builds.c.phase.in_(_RUNNING)
         old = () if created_before is None else (builds.c.created_at < created_before,)
         return await self._list(running, *old)
+
+    async def rerunnable(self, ended_since: datetime | None) -> Sequence[Build]:
+        """Return failed builds that a re-run of their run would bring back, the oldest first.
+
+        Those are left out whose target another build has taken, and those that ended before
+        ``ended_since``.
+        """
+        other = builds.alias()
+        same = (other.c[name] == builds.c[name] for name in TARGET_COLUMNS)
+        is_taken = exists().where(*same, other.c.reservation.is_not(None))
+        conditions = [builds.c.phase == Phase.ERROR, builds.c.run_id.is_not(None), ~is_taken]
+        if ended_since is not None:
+            ended = func.coalesce(builds.c.finished_at, builds.c.failed_at, builds.c.created_at)
+            conditions.append(ended >= ended_since)
+        return await self._list(*conditions)
 
     async def unproposed(self, now: datetime | None = None) -> Sequence[Build]:
         """Return finished builds whose kernel has not been proposed yet, the oldest first.

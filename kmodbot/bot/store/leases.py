@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.store.database import Database
 
+# The holder of a lease that was given back.
+NOBODY = ""
+
+
+class LeaseLost(Exception):
+    """Another process may have taken over what this one was doing, so it has stopped."""
+
 
 class Leases:
     """Named leases, held for a limited time, so that a process that died blocks nobody for long."""
@@ -35,14 +42,30 @@ class Leases:
             )
             return (await connection.execute(when_free)).rowcount == 1
 
+    async def renew(self, name: str, holder: str, until: datetime) -> bool:
+        """Hold a lease for longer; False when another has taken it, because it had run out."""
+        return await self._change(name, holder, expires_at=until)
+
+    async def give_back(self, name: str, holder: str, due: datetime) -> None:
+        """Hold a lease no longer; nobody can take it before ``due``, unless that is hastened."""
+        await self._change(name, holder, holder=NOBODY, expires_at=due)
+
+    async def hasten(self, name: str, due: datetime) -> None:
+        """Let a lease that nobody holds be taken from ``due`` on."""
+        later = (leases.c.name == name, leases.c.holder == NOBODY, leases.c.expires_at > due)
+        async with self._database.writing() as connection:
+            await connection.execute(update(leases).where(*later).values(expires_at=due))
+
+    async def record(self, name: str, holder: str, result: str) -> None:
+        """Record what the work has brought so far, unless another has taken the lease."""
+        await self._change(name, holder, result=result)
+
     async def conclude(self, name: str, holder: str, until: datetime, result: str) -> None:
         """Record what the work brought, and that it is not due before ``until``."""
-        mine = update(leases).where(leases.c.name == name, leases.c.holder == holder)
-        async with self._database.writing() as connection:
-            await connection.execute(mine.values(expires_at=until, result=result))
+        await self._change(name, holder, expires_at=until, result=result)
 
     async def holder(self, name: str) -> str | None:
-        """Return who took the lease last."""
+        """Return who took the lease last, ``NOBODY`` when it was given back."""
         async with self._database.reading() as connection:
             return await connection.scalar(select(leases.c.holder).where(leases.c.name == name))
 
@@ -50,3 +73,8 @@ class Leases:
         """Return what the work brought when it was last done, by whichever process."""
         async with self._database.reading() as connection:
             return await connection.scalar(select(leases.c.result).where(leases.c.name == name))
+
+    async def _change(self, name: str, held_by: str, **values: object) -> bool:
+        mine = update(leases).where(leases.c.name == name, leases.c.holder == held_by)
+        async with self._database.writing() as connection:
+            return (await connection.execute(mine.values(**values))).rowcount == 1

@@ -10,6 +10,7 @@ import pytest
 
 from kmodbot.bot.changes import Changes
 from kmodbot.bot.store.announcements import shared
+from kmodbot.bot.store.limits import SharedLimits
 from tests.bot.conftest import eventually
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def store() -> str:
 @asynccontextmanager
 async def two_processes(one: Database, other: Database) -> AsyncIterator[tuple[Changes, Changes]]:
     mine, theirs = Changes(), Changes()
-    async with shared(mine, one), shared(theirs, other):
+    limits = [SharedLimits(database, 30) for database in (one, other)]
+    async with shared(mine, limits[0], one), shared(theirs, limits[1], other):
         await heard(mine, theirs)
         await heard(theirs, mine)
         yield mine, theirs

@@ -311,3 +311,19 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def test_a_rerun_may_bring_those_back_whose_place_no_other_build_has_taken(
+    builds: Builds,
+) -> None:
+    late = NOW + timedelta(days=1)
+    for number, build_id in enumerate(("old", "replaced", "wanted")):
+        await builds.reserve(build_id, target(f"6.1.0-{number}-amd64"), NOW)
+        await builds.dispatched(build_id, number, "https://x.example")
+        await builds.failed(build_id, "boom", NOW if build_id == "old" else late)
+    await builds.reserve("without a run", target("6.1.0-7-amd64"), NOW)
+    await builds.failed("without a run", "refused", late)
+    await builds.adopt("newer", target("6.1.0-1-amd64"), PACKAGE, late)
+
+    assert [each.id for each in await builds.rerunnable(None)] == ["old", "wanted"]
+    assert [each.id for each in await builds.rerunnable(late)] == ["wanted"]
