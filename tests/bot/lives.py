@@ -58,7 +58,8 @@ class Life:
 
     async def url(self) -> str | None:
         """Return the bot's address once it answers; None when it died before."""
-        await asyncio.wait({self._ready, self._main}, return_when=asyncio.FIRST_COMPLETED)
+        started: set[asyncio.Future[Any]] = {self._ready, self._main}
+        await asyncio.wait(started, return_when=asyncio.FIRST_COMPLETED)
         return self._ready.result() if self._ready.done() and not self.is_dead else None
 
     async def stop(self) -> None:

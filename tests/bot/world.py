@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 TOKEN = "operator-of-the-world"
 MOST_BOTS = 2
-# How long GitHub's lists may lack a new run, in seconds, and how late a webhook or a request may be.
+# How late news, requests and runs in GitHub's lists may be, in seconds.
 LATE = 0.1
 # Of a bot that waits for a claim, or for GitHub's lists, in this order, in seconds.
 CLAIM, LAG = 0.2, 0.5
@@ -81,6 +81,7 @@ class World:
     complaints: Complaints
     bots: list[Life] = field(default_factory=list)
     graves: list[Life] = field(default_factory=list)
+    deaths: int = 0
     accepted: set[str] = field(default_factory=set)
     # Branches of which people have decided that their kernels are not to be listed.
     refused: set[str] = field(default_factory=set)
@@ -104,6 +105,7 @@ class World:
         if self.bots:
             life = self.bots.pop(which % len(self.bots))
             await (life.stop() if gently else life.kill())
+            self.deaths += not gently
 
     async def address(self) -> str | None:
         """Return the address of a bot, by turns; that of GitHub's webhooks is another one's."""
@@ -160,6 +162,7 @@ class World:
             await self.take_away(0, gently=False)
         for life in self.graves:
             await life.kill()
+        self.deaths += len(self.graves)
         self.graves.clear()
         while self.under_way:
             await asyncio.sleep(0.01)
@@ -233,7 +236,8 @@ class World:
         assert (await Deliveries(self.database).backlog()).dead == 0
         published = self._published()
         done = [row for row in rows if row.phase == Phase.DONE]
-        assert {(unquote(row.url).split("/")[-2], row.package, row.sha256) for row in done} <= published
+        stored = {(unquote(row.url).split("/")[-2], row.package, row.sha256) for row in done}
+        assert stored <= published
         pulls = Counter(pull.head_ref for pull in self.github.pulls)
         built = Counter(branch_of(row) for row in done)
         # One for each build at most: the next version may ask again what people refused.
@@ -243,6 +247,21 @@ class World:
             assert branch_of(row) in self.refused or entry_of(row) in listed, row
         ours = {entry_of(row) for row in done} | {FOREIGN}
         assert listed <= ours, listed - ours
+
+    async def what_happened(self) -> Counter[str]:
+        """Count what became of builds, bots, webhooks and calls."""
+        happened = Counter(f"a build ended: {shortened(row.error)}" for row in await self.rows())
+        happened += Counter(f"a webhook got {each.status_code}" for each in self.github.deliveries)
+        happened += Counter(
+            f"a call of the bots got {call.status}"
+            for call in self.github.calls
+            if call.actor in {"app", "installation"} or call.status is None
+        )
+        happened["a run had more than one attempt"] = sum(r.attempt > 1 for r in self.github.runs)
+        happened["a run was dispatched"] = len(self.github.runs)
+        happened["a pull request was opened"] = len(self.github.pulls)
+        happened["a bot died"] = self.deaths + len(self.graves)
+        return happened
 
     async def check_packages(self, nodes: list[dict[str, str]]) -> None:
         """Check that every package is found by the nodes that want it."""
@@ -283,6 +302,11 @@ class World:
 
 
 FOREIGN = ("6.1.0-9-amd64", "12")
+
+
+def shortened(error: str | None) -> str:
+    """Return the beginning of an error, which says what kind it is."""
+    return "well" if error is None else re.split(r"[\d\":(;]", error)[0].strip()
 
 
 def entry_of(row: Row[Any]) -> tuple[str, str]:
@@ -328,9 +352,7 @@ async def new_world(directory: Path, database_url: str) -> AsyncIterator[World]:
         ):
             environment = {**github.environment(), **QUICK, "DATABASE_URL": database_url}
             settings = Settings.from_environment(environment)
-            world = World(
-                github, runner, settings, database, http, Maintainer(github), complaints
-            )
+            world = World(github, runner, settings, database, http, Maintainer(github), complaints)
             github.observe(world.count)
             try:
                 await world.start()
