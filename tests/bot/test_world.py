@@ -1,8 +1,9 @@
 """Nodes, people, faults, deaths and days go by at random; what must hold, holds in the end.
 
 With ``KMODBOT_WORLDS`` the machine takes that many ways through the world of each store instead of
-a few, other ones each time: ``KMODBOT_WORLDS=500 pytest -s --timeout=0 tests/bot/test_world.py``. It
-tells in the end how often what happened.
+a few, other ones each time:
+``KMODBOT_WORLDS=500 pytest -s --timeout=0 tests/bot/test_world.py``. In
+the end it tells how often what happened.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from kmodbot.sandbox import Fault
 from tests.bot.conftest import DEBIAN, on_both_stores, target_of
 from tests.bot.lives import make_mortal, of_life
 from tests.bot.maintainer import Refused
-from tests.bot.world import DAY, FOREIGN, LATE, World, new_world
+from tests.bot.world import DAY, FOREIGN, LATE, LISTS_LATE, World, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -158,7 +159,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def github_lists_runs_late(self) -> None:
-        self.strike("lag", FOR_EVER, path="/driver-build.yml/runs$", seconds=LATE)
+        self.strike("lag", FOR_EVER, path="/driver-build.yml/runs$", seconds=LISTS_LATE)
 
     @rule(kind=st.sampled_from(["status", "reset"]))
     def github_is_away(self, kind: str) -> None:
@@ -187,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         async def decide() -> None:
             pulls = [pull.number for pull in self.github.pulls if pull.state == "open"]
             # Who decides before the bot has noted down that it asked may be asked once more.
-            if not pulls or not await self.world.all_proposed():
+            if not pulls or not await self.world.soon_all_proposed():
                 return
             number = pulls[which % len(pulls)]
             HAPPENED["a pull request was " + ("merged" if well else "closed")] += 1
@@ -204,7 +205,7 @@ class Machine(RuleBasedStateMachine):
     @rule(how=st.sampled_from(["another kernel", "another key", "emptied"]))
     def somebody_edits_the_list(self, how: str) -> None:
         async def edit() -> None:
-            if not await self.world.all_proposed():
+            if not await self.world.soon_all_proposed():
                 return
             text = await self.world.maintainer.listed()
             if how == "another kernel":

@@ -27,7 +27,7 @@ from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.tables import UtcDateTime, builds, leases, metadata
 from kmodbot.kernels import parse_run_title
 from kmodbot.sandbox import Sandbox
-from tests.bot.conftest import CONTENT, QuickRunner, git, target_of
+from tests.bot.conftest import CONTENT, QuickRunner, eventually, git, target_of
 from tests.bot.lives import Complaints, Life
 from tests.bot.maintainer import Maintainer
 from tests.bot.test_webhooks import signed
@@ -43,8 +43,10 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 TOKEN = "operator-of-the-world"
 MOST_BOTS = 2
-# How late news, requests and runs in GitHub's lists may be, in seconds.
+# How late news and requests may be, in seconds.
 LATE = 0.1
+# How long GitHub's lists may lack a run that they have got by then.
+LISTS_LATE = 0.4
 # Of a bot that waits for a claim, or for GitHub's lists, in this order, in seconds.
 CLAIM, LAG = 0.2, 0.5
 QUICK = {
@@ -182,6 +184,12 @@ class World:
     async def all_proposed(self) -> bool:
         """Tell whether no proposal is due, so that people see what there is."""
         return all(row.proposed for row in await self.rows() if row.phase == Phase.DONE)
+
+    async def soon_all_proposed(self) -> bool:
+        """Give the bots half a second for what is due."""
+        with contextlib.suppress(TimeoutError):
+            await eventually(self.all_proposed, seconds=0.5)
+        return await self.all_proposed()
 
     async def come_to_rest(self) -> None:
         """Let GitHub be well again, and a bot be there; then nothing is left to be desired."""
