@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import gc
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp.test_utils import TestServer
@@ -21,7 +21,7 @@ from kmodbot.bot.github.transport import Transport
 from kmodbot.bot.store.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 
     import pytest
     from sqlalchemy import Connection
@@ -181,14 +181,23 @@ async def _effect() -> AsyncIterator[None]:
 
 
 class Complaints(logging.Handler):
-    """Collects what living bots log about themselves as broken."""
+    """Collects what bots that are not dead log about themselves as broken."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
 
+    @contextmanager
+    def of(self, logger: str) -> Iterator[None]:
+        """Listen to a logger within the block."""
+        logging.getLogger(logger).addHandler(self)
+        try:
+            yield
+        finally:
+            logging.getLogger(logger).removeHandler(self)
+
     def emit(self, record: logging.LogRecord) -> None:
         life = _LIVING.get()
-        if record.exc_info and life is not None and not life.is_dead:
+        if record.exc_info and not (life is not None and life.is_dead):
             formatter = logging.Formatter()
             self.messages.append(formatter.format(record))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import logging
 import re
 import uuid
 from collections import Counter
@@ -347,17 +346,16 @@ async def make_older(database: Database, age: timedelta) -> None:
 async def new_world(directory: Path, database_url: str) -> AsyncIterator[World]:
     """Make a world in which nothing has happened yet, with one bot."""
     runner, complaints = QuickRunner(), Complaints()
-    logger = logging.getLogger("kmodbot.bot")
-    logger.addHandler(complaints)
     database = Database(database_url)
-    try:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    timeout = aiohttp.ClientTimeout(total=30)
+    with complaints.of("kmodbot.bot"):
         async with (
+            contextlib.AsyncExitStack() as last,
             Sandbox(directory / "github", content=CONTENT, runner=runner) as github,
-            aiohttp.ClientSession(
-                headers={"Authorization": f"Bearer {TOKEN}"},
-                timeout=aiohttp.ClientTimeout(total=30),
-            ) as http,
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as http,
         ):
+            last.push_async_callback(database.close)
             environment = {**github.environment(), **QUICK, "DATABASE_URL": database_url}
             settings = Settings.from_environment(environment)
             world = World(github, runner, settings, database, http, Maintainer(github), complaints)
@@ -368,6 +366,3 @@ async def new_world(directory: Path, database_url: str) -> AsyncIterator[World]:
                 yield world
             finally:
                 await world.end()
-    finally:
-        await database.close()
-        logger.removeHandler(complaints)
