@@ -95,6 +95,8 @@ class Dispatcher:
         self._contents = contents
         self._changes = changes
         self._at_once = asyncio.Lock()
+        # Ends well before another process may take the claim over.
+        self._longest_dispatch = settings.claim_seconds * 2 / 3
         self.behind = asyncio.Event()
 
     async def request(
@@ -213,8 +215,7 @@ class Dispatcher:
 
     async def _dispatch_claimed(self, build: Build) -> None:
         try:
-            # Ends well before another process may take the claim over.
-            async with asyncio.timeout(self._settings.claim_seconds * 2 / 3):
+            async with asyncio.timeout(self._longest_dispatch):
                 await self._find_or_start(build)
         except (GitHubUnavailable, TimeoutError) as error:
             log.warning("build %s: dispatch postponed: %s", build.id, error or "it took too long")
@@ -235,12 +236,13 @@ class Dispatcher:
         """Return the builds that nobody has dispatched, or whose dispatch was not answered.
 
         The run of a dispatch that may have arrived can be missing from GitHub's lists for a while,
-        so until that is over its build is left alone.
+        so until that is over its build is left alone. The dispatch may have arrived late, too.
         """
         now, settings = await self._builds.now(), self._settings
+        lag = settings.lag_seconds + self._longest_dispatch
         return await self._builds.queued(
             claimed_before=now - timedelta(seconds=settings.claim_seconds),
-            dispatched_before=now - timedelta(seconds=settings.lag_seconds),
+            dispatched_before=now - timedelta(seconds=lag),
         )
 
     async def _find_or_start(self, build: Build) -> None:
@@ -276,19 +278,15 @@ class Dispatcher:
                     await self._builds.dispatched(build.id, run.id, run.url)
                     log.info("build %s: run %d, started earlier, is found", build.id, run.id)
                     return True
-                nameless += await self._may_carry_out(run, build)
+                nameless += await self._may_carry_out(run)
         reason = self._reason_to_give_up(build, nameless)
         if reason is not None:
             await self._give_up(build, reason)
         return reason is not None
 
-    async def _may_carry_out(self, run: WorkflowRun, build: Build) -> bool:
-        """Tell whether a run may be of this build, though its title does not say so."""
-        title = parse_run_title(run.title)
-        target = (build.target.driver.version, build.target.kernel)
-        if title is not None and (title.driver_version, title.kernel) != target:
-            return False
-        return await self._builds.of_run(run.id) is None
+    async def _may_carry_out(self, run: WorkflowRun) -> bool:
+        """Tell whether a run may be of any build, as far as its title and the store say."""
+        return parse_run_title(run.title) is None and await self._builds.of_run(run.id) is None
 
     def _reason_to_give_up(self, build: Build, nameless: int) -> str | None:
         workflow, seconds = self._settings.workflow, self._settings.build_seconds
