@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.bot import keys
-from kmodbot.bot.build import Package
+from kmodbot.bot.build import Build, Package, Phase
 from kmodbot.bot.proposals import BRANCHES
 from kmodbot.bot.store.leases import Leases
 from tests.bot.conftest import (
@@ -47,9 +47,10 @@ def proposals_of(bot: Bot) -> Proposals:
 async def complete(bot: Bot, distro_version: str, release: str = UBUNTU["kernel_version"]) -> str:
     """Let a build be done that nobody has proposed yet; return its id."""
     target = target_of(UBUNTU | {"distro_version": distro_version, "kernel_version": release})
-    package, build_id = Package(target.package, "https://x.example", "0" * 64), uuid.uuid4().hex
-    await bot.app[keys.BUILDS].adopt(build_id, target, package, datetime.now(UTC))
-    return build_id
+    package = Package(target.package, "https://x.example", "0" * 64)
+    build = Build(uuid.uuid4().hex, target, Phase.DONE, datetime.now(UTC), package=package)
+    await bot.app[keys.BUILDS].adopt(build)
+    return build.id
 
 
 async def propose(bot: Bot, build_id: str) -> None:

@@ -16,7 +16,7 @@ from kmodbot.bot.repairs import reruns
 from kmodbot.bot.store.tables import leases
 from tests.bot.conftest import running_bot
 from tests.bot.test_recovery import rerun
-from tests.bot.test_world import make_older
+from tests.bot.world import make_older
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
