@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.build import Build, Phase, Target
+from kmodbot.bot.logs import note
 from kmodbot.bot.trust import is_titled_for
 from kmodbot.kernels import Driver, parse_run_title
 
@@ -42,6 +43,8 @@ class Adoption:
         if build.phase is Phase.QUEUED:
             # The answer to its dispatch was lost.
             await self._builds.dispatched(build.id, run.id, run.url)
+            note(build=build.id)
+            log.info("build %s: run %d, started earlier, is found", build.id, run.id)
         elif build.phase is Phase.ERROR and build.run_id is None:
             # It was given up, and its run came about all the same.
             await self._builds.found(build, run.id, run.url, run.attempt)
@@ -77,5 +80,8 @@ class Adoption:
             await self._builds.take_in(build, package, datetime.now(UTC))
         else:
             return None
+        taken = await self._builds.of_run(run.id)
+        if taken is not None:
+            note(build=taken.id)
         log.info("run %d, which nobody asked us for, builds %s", run.id, target.package)
-        return await self._builds.of_run(run.id)
+        return taken

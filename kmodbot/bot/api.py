@@ -9,6 +9,7 @@ import aiohttp
 
 from kmodbot.bot import keys
 from kmodbot.bot.auth.door import Door
+from kmodbot.bot.auth.refusals import Refusals
 from kmodbot.bot.downloads import Addresses
 from kmodbot.bot.http.builds import Rendering
 from kmodbot.bot.http.wanted import READER, Reader
@@ -40,6 +41,7 @@ async def open_api(app: web.Application) -> AsyncIterator[None]:
         lookups,
         Rendering(addresses),
     )
+    app[keys.REFUSALS] = Refusals(metrics.auth)
     app[keys.WAITING] = Waiting(builds, changes)
     app[keys.READINESS] = Readiness(
         app[keys.DATABASE],

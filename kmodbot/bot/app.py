@@ -18,6 +18,7 @@ from kmodbot.bot.completion import Completion
 from kmodbot.bot.deliveries import DeliveryWork
 from kmodbot.bot.delivery_pool import DeliveryPool
 from kmodbot.bot.dispatch import Dispatcher
+from kmodbot.bot.ends import say_stopped
 from kmodbot.bot.events import MAX_PAYLOAD
 from kmodbot.bot.github.client import GitHubClient
 from kmodbot.bot.github.contents import Contents
@@ -27,6 +28,7 @@ from kmodbot.bot.github.pulls import Pulls
 from kmodbot.bot.github.releases import Releases
 from kmodbot.bot.github.repository import RepositoryInfo
 from kmodbot.bot.github.runs import Runs
+from kmodbot.bot.github.tokens import Purpose
 from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import answer
@@ -158,6 +160,7 @@ def _workers(
         app[keys.WATCH],
         Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
         list_changed,
+        functools.partial(app[keys.GITHUB].get_ready, Purpose.READ),
     )
 
 
@@ -185,6 +188,7 @@ async def _work(app: web.Application) -> AsyncIterator[None]:
     if stuck:
         log.error("the work under way could not be given back in time; its lease will run out")
         work.cancel()
+    await say_stopped(app, loop.time() - stopped_at[0], cut_off=bool(unfinished))
 
 
 async def _begin_to_stop(app: web.Application) -> None:

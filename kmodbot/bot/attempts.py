@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubDenied, GitHubUnavailable
 from kmodbot.bot.logs import bind
 from kmodbot.bot.store.leases import LeaseLost
 
@@ -36,14 +36,16 @@ async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: A
 async def each(builds: Iterable[Build], step: Callable[[Build], Awaitable[None]]) -> None:
     """Take one step for each build."""
     for build in builds:
-        with bind(build=build.id):
+        with bind(build=build.id, run=build.run_id):
             await attempt(f"build {build.id}", step, build)
 
 
 def report(what: str, error: Exception) -> None:
     """Log an error of one piece of work."""
     # An outage is no fault of ours and needs no traceback; it is tried again.
-    if isinstance(error, (GitHubUnavailable, DispatchFailed, LeaseLost)):
+    if isinstance(error, GitHubDenied):
+        log.error("%s: tried again later: %s", what, error)
+    elif isinstance(error, (GitHubUnavailable, DispatchFailed, LeaseLost)):
         log.warning("%s: tried again later: %s", what, error)
     elif isinstance(error, _STORE_OUTAGE):
         reason = getattr(error, "orig", None) or error

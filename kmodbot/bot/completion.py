@@ -11,6 +11,7 @@ from kmodbot.bot.build import Build, Package, Phase
 from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.github.errors import GitHubError, GitHubLimited
 from kmodbot.bot.github.jobs import failed_job
+from kmodbot.bot.logs import note
 from kmodbot.bot.trust import distrust
 from kmodbot.kernels import parse_run_title
 
@@ -74,6 +75,7 @@ class Completion:
         build = await self._builds.of_run(event.run_id)
         if build is None:
             return await self._seen_first(event)
+        note(build=build.id)
         if event.attempt < build.run_attempt or build.phase is Phase.DONE:
             return build
         if event.action == "completed":
@@ -92,6 +94,7 @@ class Completion:
             return await self.compare(run, since)
         build = await self._builds.of_run(run_id)
         if build is not None and self._is_older(build.claimed_at, self._settings.lag_seconds):
+            note(build=build.id)
             await self._fail(build, "its run was deleted")
         return build
 
@@ -104,6 +107,8 @@ class Completion:
         build = await self._builds.of_run(run.id)
         if build is None and reason is None:
             build = await self._adoption.adopt(run, since)
+        if build is not None:
+            note(build=build.id)
         if build is None or build.phase is Phase.DONE or run.attempt < build.run_attempt:
             return build
         if reason is not None:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from kmodbot.bot.build import Phase
 from kmodbot.bot.events import ListChanged, RunChanged, parse_event
-from kmodbot.bot.logs import bind
+from kmodbot.bot.logs import note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,9 +43,10 @@ class DeliveryWork:
             # Any number of pushes meanwhile cost one regeneration; a new start regenerates too.
             self._list_changed.set()
         elif event is not None:
-            with bind(run=event.run_id):
-                async with self._turn(event.run_id):
-                    await self._follow(event)
+            # What goes wrong is logged by whoever called us, and is about this run too.
+            note(run=event.run_id)
+            async with self._turn(event.run_id):
+                await self._follow(event)
 
     async def _follow(self, event: RunChanged) -> None:
         build = await self._completion.seen(event)

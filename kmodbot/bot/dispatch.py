@@ -23,7 +23,7 @@ from kmodbot.bot.github.errors import (
     GitHubUnreachable,
 )
 from kmodbot.bot.github.runs import CLOCK_SKEW
-from kmodbot.bot.logs import bind
+from kmodbot.bot.logs import bind, note
 from kmodbot.bot.trust import distrust, is_titled_for
 from kmodbot.kernels import parse_run_title
 
@@ -44,6 +44,14 @@ _MOST_NAMELESS_RUNS = 3
 # Without so many dispatches that were not answered, age alone does not end a build.
 _FEWEST_DISPATCHES = 3
 _REFUSAL_SECONDS = 300
+# What GitHub means by refusing a dispatch.
+# https://docs.github.com/en/rest/actions/workflows#create-a-workflow-dispatch-event
+_REMEDIES = {
+    403: "the App's installation may not do that: let whoever owns the repository accept app.yml",
+    404: "the default branch has no such workflow: commit what kmodbot init writes",
+    422: "the workflow does not take what this version sends: let kmodbot init write it anew",
+}
+_REMEDY = "compare the workflow and the App's permissions with the documentation"
 
 
 class DispatchFailed(Exception):
@@ -59,14 +67,12 @@ class Outcome:
     """The answer to a request: the package where it exists, else the build that makes it.
 
     A build that failed a while ago stands for itself: nothing is started for ``retry_after``
-    seconds. ``started`` tells whether this request started the build, ``adopted`` whether it made
-    the bot take over a package that exists without a build of ours.
+    seconds. ``started`` tells whether this request started the build.
     """
 
     package: Package | None = None
     build: Build | None = None
     started: bool = False
-    adopted: bool = False
     retry_after: int | None = None
 
 
@@ -89,6 +95,8 @@ class Dispatcher:
         self._contents = contents
         self._changes = changes
         self._at_once = asyncio.Lock()
+        # Ends well before another process may take the claim over.
+        self._longest_dispatch = settings.claim_seconds * 2 / 3
         self.behind = asyncio.Event()
 
     async def request(
@@ -96,14 +104,16 @@ class Dispatcher:
         target: Target,
         *,
         caller: str = "",
+        action: str = "",
         force: bool = False,
         look: Callable[[], None] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
     ) -> Outcome:
         """Answer a node that wants the package of ``target``.
 
-        ``look`` is called before GitHub's API is asked about a package that is not known, and
-        ``admit`` is awaited before something new is reserved; they raise what refuses it. With
+        A build that comes of it is in the audit trail as an ``action`` of ``caller``, where one is
+        given. ``look`` is called before GitHub's API is asked about a package that is not known,
+        and ``admit`` is awaited before something new is reserved; they raise what refuses it. With
         ``force`` a build that failed lately does not keep a new one from being started.
 
         Raises:
@@ -117,14 +127,24 @@ class Dispatcher:
         package = await self._find_package(target, known, look)
         if package is not None:
             if known is None:
-                await self._builds.adopt(uuid.uuid4().hex, target, package, datetime.now(UTC))
-            return Outcome(package=package, adopted=known is None)
+                await self._adopt(target, package, caller, action)
+            return Outcome(package=package)
         remembered = None if force else await self._remembered_failure(target)
         if remembered is not None:
             return remembered
         if admit is not None:
             await admit()
-        return await self._reserve(target, known, caller)
+        return await self._reserve(target, known, caller, action)
+
+    async def _adopt(self, target: Target, package: Package, caller: str, action: str) -> None:
+        now = datetime.now(UTC)
+        build = Build(
+            *(uuid.uuid4().hex, target, Phase.DONE, now),
+            requested_by=caller,
+            package=package,
+            finished_at=now,
+        )
+        await self._builds.adopt(build, action=action)
 
     async def _find_package(
         self, target: Target, known: Build | None, look: Callable[[], None] | None
@@ -139,7 +159,8 @@ class Dispatcher:
             # It was published, and packages are not withdrawn while GitHub is away.
             return known.package
         if package is not None and package != known.package:
-            log.warning("package %s was replaced by somebody", package.name)
+            with bind(build=known.id):
+                log.warning("package %s was replaced by somebody", package.name)
             await self._builds.replaced(known.id, package)
         return package
 
@@ -155,12 +176,15 @@ class Dispatcher:
         left = (build.failed_at - now).total_seconds() + seconds
         return Outcome(build=build, retry_after=math.ceil(left)) if left > 0 else None
 
-    async def _reserve(self, target: Target, vanished: Build | None, caller: str) -> Outcome:
+    async def _reserve(
+        self, target: Target, vanished: Build | None, caller: str, action: str
+    ) -> Outcome:
         if vanished is not None:
-            log.warning("package %s is gone from its release; building again", target.package)
-            await self._builds.release(vanished)
+            with bind(build=vanished.id):
+                log.warning("package %s is gone from its release; building again", target.package)
+        now, build_id = datetime.now(UTC), uuid.uuid4().hex
         build, created = await self._builds.reserve(
-            uuid.uuid4().hex, target, datetime.now(UTC), caller
+            build_id, target, now, caller, action=action, vanished=vanished
         )
         if not created:
             return Outcome(package=build.package, build=build)
@@ -168,9 +192,8 @@ class Dispatcher:
             # Nobody is kept waiting for the pause that GitHub wants between writes.
             self.behind.set()
         else:
-            with bind(build=build.id):
-                async with self._at_once:
-                    await self.dispatch(build)
+            async with self._at_once:
+                await self.dispatch(build)
         return Outcome(build=build, started=True)
 
     async def dispatch(self, build: Build) -> None:
@@ -183,7 +206,8 @@ class Dispatcher:
         # A claim that waited for its turn would look like one whose dispatch got no answer.
         async with self._runs.turn(lambda: self._is_unclaimed(build)) as is_ours:
             if is_ours and await self._builds.claim(build, await self._builds.now()):
-                await self._dispatch_claimed(build)
+                with bind(build=build.id):
+                    await self._dispatch_claimed(build)
 
     async def _is_unclaimed(self, build: Build) -> bool:
         latest = await self._builds.get(build.id)
@@ -191,8 +215,7 @@ class Dispatcher:
 
     async def _dispatch_claimed(self, build: Build) -> None:
         try:
-            # Ends well before another process may take the claim over.
-            async with asyncio.timeout(self._settings.claim_seconds * 2 / 3):
+            async with asyncio.timeout(self._longest_dispatch):
                 await self._find_or_start(build)
         except (GitHubUnavailable, TimeoutError) as error:
             log.warning("build %s: dispatch postponed: %s", build.id, error or "it took too long")
@@ -203,8 +226,8 @@ class Dispatcher:
             log.error("build %s: GitHub refused: %s", build.id, error)  # noqa: TRY400
             await self._give_up(
                 build,
-                f"GitHub refused to start {self._settings.workflow} ({error.status}): compare it "
-                "and the App's permissions with the documentation; the bot's log has the details",
+                f"GitHub refused to start {self._settings.workflow} ({error.status}): "
+                f"{_REMEDIES.get(error.status, _REMEDY)}",
             )
             raise DispatchFailed from error
         self._changes.announce(build.id)
@@ -213,12 +236,13 @@ class Dispatcher:
         """Return the builds that nobody has dispatched, or whose dispatch was not answered.
 
         The run of a dispatch that may have arrived can be missing from GitHub's lists for a while,
-        so until that is over its build is left alone.
+        so until that is over its build is left alone. The dispatch may have arrived late, too.
         """
         now, settings = await self._builds.now(), self._settings
+        lag = settings.lag_seconds + self._longest_dispatch
         return await self._builds.queued(
             claimed_before=now - timedelta(seconds=settings.claim_seconds),
-            dispatched_before=now - timedelta(seconds=settings.lag_seconds),
+            dispatched_before=now - timedelta(seconds=lag),
         )
 
     async def _find_or_start(self, build: Build) -> None:
@@ -237,6 +261,7 @@ class Dispatcher:
             await self._builds.unclaim(build)
             raise
         if started is not None:
+            note(run=started.id)
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
 
@@ -249,21 +274,19 @@ class Dispatcher:
                 if distrust(run, self._settings, branch) is not None:
                     continue
                 if is_titled_for(run, build):
+                    note(run=run.id)
                     await self._builds.dispatched(build.id, run.id, run.url)
+                    log.info("build %s: run %d, started earlier, is found", build.id, run.id)
                     return True
-                nameless += await self._may_carry_out(run, build)
+                nameless += await self._may_carry_out(run)
         reason = self._reason_to_give_up(build, nameless)
         if reason is not None:
             await self._give_up(build, reason)
         return reason is not None
 
-    async def _may_carry_out(self, run: WorkflowRun, build: Build) -> bool:
-        """Tell whether a run may be of this build, though its title does not say so."""
-        title = parse_run_title(run.title)
-        target = (build.target.driver.version, build.target.kernel)
-        if title is not None and (title.driver_version, title.kernel) != target:
-            return False
-        return await self._builds.of_run(run.id) is None
+    async def _may_carry_out(self, run: WorkflowRun) -> bool:
+        """Tell whether a run may be of any build, as far as its title and the store say."""
+        return parse_run_title(run.title) is None and await self._builds.of_run(run.id) is None
 
     def _reason_to_give_up(self, build: Build, nameless: int) -> str | None:
         workflow, seconds = self._settings.workflow, self._settings.build_seconds

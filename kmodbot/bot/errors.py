@@ -5,8 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from kmodbot.bot.github.errors import (
+    GitHubDenied,
+    GitHubLimited,
+    GitHubRefused,
+    GitHubUnreachable,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from kmodbot.bot.github.errors import GitHubError
 
 
 class ApiError(Exception):
@@ -60,6 +69,17 @@ class RateLimited(ApiError):
         super().__init__(
             HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", message, retry_after=retry_after
         )
+
+
+def without_github(error: GitHubError) -> str:
+    """Say what keeps GitHub from serving the bot, as far as it concerns a node."""
+    if isinstance(error, (GitHubDenied, GitHubRefused)):
+        return "GitHub refuses the bot; the operator's log says why"
+    if isinstance(error, GitHubLimited):
+        return "GitHub limits the bot's requests"
+    if isinstance(error, GitHubUnreachable):
+        return "GitHub cannot be reached"
+    return "GitHub does not serve the bot now"
 
 
 def github_unavailable(message: str, retry_after: int) -> ApiError:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from kmodbot.bot.auth.caller import Caller
 from kmodbot.bot.auth.door import Door
+from kmodbot.bot.auth.refusals import Refusals
 from kmodbot.bot.changes import Changes
 from kmodbot.bot.dispatch import Dispatcher
 from kmodbot.bot.downloads import Addresses
@@ -48,6 +49,7 @@ REACHABILITY = web.AppKey("reachability", Reachability)
 WAITING = web.AppKey("waiting", Waiting)
 READINESS = web.AppKey("readiness", Readiness)
 DOOR = web.AppKey("door", Door)
+REFUSALS = web.AppKey("refusals", Refusals)
 ADDRESSES = web.AppKey("addresses", Addresses)
 LOOKUPS = web.AppKey("lookups", Lookups)
 REQUESTS = web.AppKey("requests", Requests)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.choices import LogLevel
 
-_bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})  # noqa: B039  # never changed
+_bound: ContextVar[dict[str, object]] = ContextVar("bound", default={})  # noqa: B039  # never changed
 # What looks like a secret, wherever it comes from.
 _SECRETS = (
     # GitHub's tokens, and ours.
@@ -46,14 +46,26 @@ _GONE = "***"
 def bind(**ids: object) -> Iterator[None]:
     """Let every line that is logged inside the block carry these ids.
 
-    The names in use are ``delivery``, ``build`` and ``run``. Tasks that are started inside the
-    block keep them.
+    The names in use are ``delivery``, ``build`` and ``run``; an id that is None is not known. Tasks
+    that are started inside the block keep them.
     """
-    token = _bound.set({**_bound.get(), **ids})
+    token = _bound.set(_with(ids))
     try:
         yield
     finally:
         _bound.reset(token)
+
+
+def note(**ids: object) -> None:
+    """Let the lines from here on carry these ids, to the end of the block of :func:`bind` or task.
+
+    For ids that become known on the way: an error that ends the block is logged with them.
+    """
+    _bound.set(_with(ids))
+
+
+def _with(ids: Mapping[str, object]) -> dict[str, object]:
+    return _bound.get() | {name: value for name, value in ids.items() if value is not None}
 
 
 def redact(text: str) -> str:
@@ -64,10 +76,8 @@ def redact(text: str) -> str:
 def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:
     """Send the log of this process to ``stream``, standard error by default."""
     stream = stream or sys.stderr
-    if form is LogFormat.AUTO:
-        form = LogFormat.CONSOLE if stream.isatty() else LogFormat.JSON
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines() if form is LogFormat.JSON else Console())
+    handler.setFormatter(JsonLines() if is_json(form, stream) else Console())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # What libraries tell of every statement drowns what the bot tells.
@@ -75,6 +85,11 @@ def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) ->
         logging.getLogger(library).setLevel(max(logging.INFO, logging.getLogger().level))
     logging.getLogger("aiohttp.server").addFilter(_is_our_concern)
     logging.captureWarnings(capture=True)
+
+
+def is_json(form: LogFormat, stream: TextIO) -> bool:
+    """Tell whether the lines on ``stream`` are for programs."""
+    return form is LogFormat.JSON or (form is LogFormat.AUTO and not stream.isatty())
 
 
 def _is_our_concern(record: logging.LogRecord) -> bool:

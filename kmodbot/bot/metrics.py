@@ -33,6 +33,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.http = HttpMetrics(registry)
+        self.auth = AuthMetrics(registry)
         self.builds = BuildMetrics(registry)
         self.github = GitHubMetrics(registry)
 
@@ -88,6 +89,22 @@ class _Durations:
     def buckets(self) -> list[tuple[str, float]]:
         bounds = (*map(floatToGoString, _REQUEST_BUCKETS), "+Inf")
         return list(zip(bounds, accumulate(self.counts), strict=True))
+
+
+class AuthMetrics:
+    """Who was turned away."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._refused = Counter(
+            "kmodbot_auth_refused",
+            "Requests without credentials that hold, and webhooks without a good signature",
+            ["reason"],
+            registry=registry,
+        )
+
+    def refused(self, reason: str) -> None:
+        """Count a refusal; ``reason`` is one of few words."""
+        self._refused.labels(reason).inc()
 
 
 class BuildMetrics:

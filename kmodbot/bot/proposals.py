@@ -21,6 +21,7 @@ from cachetools import LRUCache
 from kmodbot.bot.github.contents import FileChange
 from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.github.pulls import PullRequest
+from kmodbot.bot.logs import bind
 from kmodbot.kernels import KERNELS_JSON, add_kernel, branch_name
 
 if TYPE_CHECKING:
@@ -91,12 +92,13 @@ class Proposals:
             latest = await self._builds.get(build.id)
             if latest is None or latest.proposed:
                 return
-            try:
-                await self._propose(build.target.kernel, _reason(build))
-            except GitHubRefused as error:
-                await self._postpone(latest, error)
-            else:
-                await self._builds.proposed(build.id)
+            with bind(build=build.id, run=build.run_id):
+                try:
+                    await self._propose(build.target.kernel, _reason(build))
+                except GitHubRefused as error:
+                    await self._postpone(latest, error)
+                else:
+                    await self._builds.proposed(build.id)
 
     async def _postpone(self, build: Build, error: GitHubRefused) -> None:
         # More doublings than these are longer than the longest anyway.

@@ -46,10 +46,10 @@ class Reachability:
         now = self._clock()
         if kind in _IDENTIFYING and status in _REFUSALS:
             self._refused_since = now if self._refused_since is None else self._refused_since
-            self._refusal = f"it gives the App no token ({status}); the log says why"
+            self._refusal = self._refusal or f"it does not let the App in ({status})"
             return
         if kind == "token" and 0 < status < _SERVER_ERROR:
-            self._refused_since, self._had_token = None, True
+            self._refused_since, self._refusal, self._had_token = None, "", True
         if 0 < status < _SERVER_ERROR:
             self._answered_at, self._failing_since = now, None
             return
@@ -59,6 +59,12 @@ class Reachability:
     def parked(self, until: datetime | None) -> None:
         """Take note that nothing is asked until then."""
         self._metrics.parked(until)
+
+    def denied(self, reason: str) -> None:
+        """Take note that GitHub does not let the App in, and of what to do about it."""
+        now = self._clock()
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        self._refusal = f"it does not let the App in: {reason}"
 
     def problem(self) -> str | None:
         """Say since when GitHub is away or refuses us; None while it is there, or may be."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from cachetools import LRUCache, TTLCache
 
 from kmodbot.bot.auth.limits import RateLimit
-from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.errors import ApiError, RateLimited
+from kmodbot.bot.store.audit import subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -159,31 +159,22 @@ class Requests:
             admitted = True
             self._admitted += 1
 
-        target = wanted.target
-        subject = f"{target.tag}/{target.package}"
         action = "build.force" if wanted.force else "build.request"
         try:
             outcome = await self._dispatcher.request(
-                target,
+                wanted.target,
                 caller=caller.name,
+                action=action,
                 force=wanted.force,
                 look=lambda: self._lookups.admit(caller.name),
                 admit=admit,
             )
         except (RateLimited, Busy) as refusal:
-            await self._record_refusal(caller, action, subject, refusal)
-            raise
-        except DispatchFailed as error:
-            kept = "kept" if error.retry_after is not None else "refused: github"
-            await self._record(caller, action, subject, kept)
+            await self._record_refusal(caller, action, wanted.target, refusal)
             raise
         finally:
             self._admitted -= admitted
-        if outcome.started or outcome.adopted:
-            detail = f"build {outcome.build.id}" if outcome.build is not None else ""
-            word = "started" if outcome.started else "adopted"
-            await self._record(caller, action, subject, word, detail)
-        elif admitted:
+        if admitted and not outcome.started:
             self._limit.give_back(caller.name)
         return outcome
 
@@ -217,18 +208,14 @@ class Requests:
             self._remembered.pop(key, None)
 
     async def _record_refusal(
-        self, caller: Caller, action: str, subject: str, refusal: ApiError
+        self, caller: Caller, action: str, target: Target, refusal: ApiError
     ) -> None:
-        if (caller.name, refusal.code) not in self._refusals:
-            self._refusals[caller.name, refusal.code] = None
-            await self._record(caller, action, subject, f"refused: {refusal.code}")
-
-    async def _record(
-        self, caller: Caller, action: str, subject: str, outcome: str, detail: str = ""
-    ) -> None:
+        if (caller.name, refusal.code) in self._refusals:
+            return
+        self._refusals[caller.name, refusal.code] = None
+        row = (caller.name, action, subject_of(target), f"refused: {refusal.code}")
         try:
-            await self._audit.record(caller.name, action, subject, outcome, detail)
+            await self._audit.record(*row)
         except Exception:
-            # What was done is done; the log has to stand in for the trail.
-            row = (caller.name, action, subject, outcome, detail)
+            # It is refused all the same; the log has to stand in for the trail.
             log.exception("the audit trail cannot be written: %s", " | ".join(row))

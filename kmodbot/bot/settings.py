@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from yarl import URL
 
 from kmodbot.bot.actions import Action
+from kmodbot.bot.addresses import http_url, is_local
 from kmodbot.bot.auth.issuers import IssuerSettings
+from kmodbot.bot.auth.reading import read_issuers
 from kmodbot.bot.auth.tokens import ApiToken, parse_api_tokens
 from kmodbot.bot.choices import Downloads, LogFormat, LogLevel
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store import urls
+from kmodbot.bot.variables import Variables
 from kmodbot.discovery.al2023 import RepositorySpec, Unfit
-from kmodbot.kernels import InvalidInput, parse_driver_name, parse_repository
+from kmodbot.kernels import parse_driver_name, parse_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Mapping
 
 
 class SettingsError(Exception):
@@ -96,27 +95,40 @@ class Settings:
             SettingsError: naming every setting that is missing or wrong, not only the first.
 
         """
-        read = _Reader(environ)
-        values = {
-            "app_id": read("GITHUB_APP_ID", _app_id),
-            "private_key": read(*read.private_key()),
-            "webhook_secrets": read("GITHUB_WEBHOOK_SECRET", _secrets),
-            "repository": read("GITHUB_REPOSITORY", parse_repository),
-            "driver": read("KMODBOT_DRIVER", parse_driver_name),
+        read = Variables(environ)
+        values = cls._read(read)
+        if read.problems:
+            raise SettingsError(read.problems)
+        settings = cls(**values)  # type: ignore[arg-type]  # each value is what its parser returns
+        guarded = settings.authenticates or settings.allow_unauthenticated
+        if not (guarded or is_local(settings.host)):
+            raise SettingsError([_OPEN_DOOR.format(host=settings.host)])
+        return settings
+
+    @classmethod
+    def _read(cls, read: Variables) -> dict[str, object]:
+        return {
+            "app_id": read("GITHUB_APP_ID", _app_id, what=" to the App's id"),
+            "private_key": _read_private_key(read),
+            "webhook_secrets": read(
+                "GITHUB_WEBHOOK_SECRET", _secrets, what=" to the App's webhook secret"
+            ),
+            "repository": read("GITHUB_REPOSITORY", parse_repository, what=_REPOSITORY),
+            "driver": read("KMODBOT_DRIVER", parse_driver_name, what=_DRIVER),
             "workflow": read("KMODBOT_WORKFLOW", _workflow, cls.workflow),
             "host": read("HOST", str, cls.host),
             "port": read("PORT", _port, cls.port),
             "database_url": read("DATABASE_URL", urls.parse_database_url, cls.database_url),
-            "api_url": read("GITHUB_API_URL", _http_url, cls.api_url),
+            "api_url": read("GITHUB_API_URL", http_url(cls.api_url), cls.api_url),
             "api_tokens": read("KMODBOT_API_TOKENS", parse_api_tokens, cls.api_tokens),
-            "oidc": _oidc(read),
+            "oidc": read_issuers(read),
             "allow_unauthenticated": read("KMODBOT_ALLOW_UNAUTHENTICATED", _yes_or_no, False),
             "rate_per_minute": read("KMODBOT_RATE_PER_MINUTE", _count, cls.rate_per_minute),
             "max_builds": read("KMODBOT_MAX_BUILDS", _count, cls.max_builds),
             "private_downloads": read(
                 "KMODBOT_PRIVATE_DOWNLOADS", Downloads.parse, cls.private_downloads
             ),
-            "public_url": read("KMODBOT_PUBLIC_URL", _http_url, cls.public_url),
+            "public_url": read("KMODBOT_PUBLIC_URL", http_url(_PUBLIC_URL), cls.public_url),
             "ready_queue_seconds": read(
                 "KMODBOT_READY_QUEUE_SECONDS", _seconds, cls.ready_queue_seconds
             ),
@@ -142,88 +154,44 @@ class Settings:
             "repair_seconds": read("KMODBOT_REPAIR_SECONDS", _seconds, cls.repair_seconds),
             "redeliver_seconds": read("KMODBOT_REDELIVER_SECONDS", _seconds, cls.redeliver_seconds),
         }
-        if read.problems:
-            raise SettingsError(read.problems)
-        settings = cls(**values)  # type: ignore[arg-type]  # each value is what its parser returns
-        guarded = settings.authenticates or settings.allow_unauthenticated
-        if not (guarded or _is_local(settings.host)):
-            raise SettingsError([_OPEN_DOOR.format(host=settings.host)])
-        return settings
 
 
-class _Reader:
-    """Parses variables one by one and collects what is wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = dict(environ)
-        self.problems: list[str] = []
-
-    def __call__(self, name: str, parse: Callable[[str], T], default: T | None = None) -> T | None:
-        value = self._environ.get(name, "")
-        if not value:
-            if default is None:
-                self.problems.append(f"{name} is missing: set it (docs/configuration.md)")
-            return default
-        try:
-            return parse(value)
-        except InvalidInput as error:
-            self.problems.append(f"{name}: {error.message}")
-        except ValueError as error:
-            self.problems.append(f"{name}: {error}")
-        return None
-
-    def private_key(self) -> tuple[str, Callable[[str], Secret]]:
-        """Name the variable that holds the key: the key itself or the file that has it."""
-        if self._environ.get("GITHUB_APP_PRIVATE_KEY_FILE"):
-            return "GITHUB_APP_PRIVATE_KEY_FILE", _private_key_file
-        return "GITHUB_APP_PRIVATE_KEY", _private_key
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Say of each variable that looks like a setting and is none what may be meant."""
+    read = Variables(environ)
+    Settings._read(read)  # it knows the names
+    return [*read.unknown()]
 
 
+_REPOSITORY = " to the driver's repository, such as acme/hello-driver"
+_DRIVER = " to the name in driver.yml, such as hello"
+_PUBLIC_URL = "https://kmodbot.example.com"
 _OPEN_DOOR = (
     "HOST is {host}, which others can reach, and KMODBOT_API_TOKENS is empty, so anyone could "
     "start builds: set KMODBOT_API_TOKENS or KMODBOT_OIDC_ISSUERS, or "
     "KMODBOT_ALLOW_UNAUTHENTICATED=yes if a proxy in front checks who asks"
 )
 
-_WHOSE = (
-    "with several issuers, begin each pattern with one of KMODBOT_OIDC_ISSUERS and #, such as "
-    "{issuer}#system:serviceaccount:drivers:*"
-)
 
-
-def _oidc(read: _Reader) -> IssuerSettings:
-    """Read whose tokens are accepted; every other variable needs the issuers."""
-    nothing: tuple[str, ...] = ()
-    issuers = read("KMODBOT_OIDC_ISSUERS", _issuers, nothing) or nothing
-    audiences = read("KMODBOT_OIDC_AUDIENCE", _words, None if issuers else nothing) or nothing
-    keys_url = read("KMODBOT_OIDC_JWKS_URL", _safe_url, "") or None
-    subjects = read("KMODBOT_OIDC_SUBJECTS", _words, nothing) or nothing
-    operators = read("KMODBOT_OIDC_OPERATORS", _words, nothing) or nothing
-    if keys_url and len(issuers) != 1:
-        read.problems.append("KMODBOT_OIDC_JWKS_URL: expected exactly one KMODBOT_OIDC_ISSUERS")
-    settings = IssuerSettings(issuers, audiences, keys_url, subjects, operators)
-    for name, patterns in (
-        ("KMODBOT_OIDC_SUBJECTS", subjects),
-        ("KMODBOT_OIDC_OPERATORS", operators),
-    ):
-        if not settings.are_of_one_issuer(patterns):
-            read.problems.append(f"{name}: {_WHOSE.format(issuer=issuers[0])}")
-    return settings
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+_NO_KEY = "expected the App's RSA private key in PEM form, whole, as GitHub made it"
 
 
 def _app_id(value: str) -> str:
     if not re.fullmatch(r"[0-9]{1,20}|Iv[0-9A-Za-z.]{4,60}", value):
-        raise ValueError("expected the App's numeric id or its client id")
+        raise ValueError("expected the App's numeric id or its client id, such as 123456")
     return value
+
+
+def _read_private_key(read: Variables) -> Secret | None:
+    inline, file = "GITHUB_APP_PRIVATE_KEY", "GITHUB_APP_PRIVATE_KEY_FILE"
+    if read.has(inline) and read.has(file):
+        read.problems.append(
+            f"{inline} and {file} are both set, and may differ: keep the one that is meant"
+        )
+        return None
+    if read.has(file):
+        return read(file, _private_key_file)
+    return read(inline, _private_key, what=f" to the App's private key, or {file} to its file")
 
 
 def _private_key(value: str) -> Secret:
@@ -235,7 +203,7 @@ def _private_key(value: str) -> Secret:
         key = None
     if not isinstance(key, RSAPrivateKey):
         # The cause is left out: it may quote parts of the key.
-        raise ValueError("expected the App's RSA private key in PEM form")  # noqa: TRY004
+        raise ValueError(_NO_KEY)  # noqa: TRY004
     return Secret(pem)
 
 
@@ -244,6 +212,8 @@ def _private_key_file(value: str) -> Secret:
         return _private_key(Path(value).read_text(encoding="ascii"))
     except OSError as error:
         raise ValueError(f"cannot read {value}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ValueError(_NO_KEY) from None
 
 
 def _secrets(value: str) -> tuple[Secret, ...]:
@@ -251,23 +221,6 @@ def _secrets(value: str) -> tuple[Secret, ...]:
     if not secrets:
         raise ValueError("expected at least one value (several are separated by commas)")
     return secrets
-
-
-def _words(value: str) -> tuple[str, ...]:
-    words = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not words:
-        raise ValueError("expected at least one value (several are separated by commas)")
-    return words
-
-
-def _issuers(value: str) -> tuple[str, ...]:
-    words = _words(value)
-    for word in words:
-        _safe_url(word)
-        if "#" in word:
-            raise ValueError("expected issuers without #")
-    # Kept as they are: an issuer is compared letter by letter.
-    return words
 
 
 def _count(value: str) -> int:
@@ -290,13 +243,13 @@ def _port(value: str) -> int:
 
 def _seconds(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or float(value) <= 0:
-        raise ValueError("expected a number of seconds above 0")
+        raise ValueError("expected a number of seconds above 0 and below 1000000")
     return float(value)
 
 
 def _days(value: str) -> float:
     if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", value) or float(value) <= 0:
-        raise ValueError("expected a number of days above 0")
+        raise ValueError("expected a number of days above 0 and below 100000")
     return float(value)
 
 
@@ -324,18 +277,3 @@ def _yes_or_no(value: str) -> bool:
     if value.lower() not in answers:
         raise ValueError("expected yes or no")
     return answers[value.lower()]
-
-
-def _http_url(value: str) -> str:
-    url = URL(value)
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError("expected an http(s) address, such as https://api.github.com")
-    return value.rstrip("/")
-
-
-def _safe_url(value: str) -> str:
-    """Read an address whose answers are believed: nobody on the way may change them."""
-    address, url = _http_url(value), URL(value)
-    if url.scheme != "https" and not _is_local(str(url.host)):
-        raise ValueError("expected https; http is for this machine only")
-    return address

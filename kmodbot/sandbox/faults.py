@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RequestKind = Literal[
     "delay", "status", "lost_answer", "secondary_limit", "primary_limit", "reset", "lag"
@@ -76,6 +80,15 @@ class Faults:
     def clear(self) -> None:
         """Forget every fault that has not happened."""
         self._pending.clear()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let nothing go wrong within the block; what was still to happen happens after it."""
+        pending, self._pending = self._pending, []
+        try:
+            yield
+        finally:
+            self._pending = pending + self._pending
 
     def for_request(self, method: str, path: str) -> Fault | None:
         """Return, and count down, the fault that strikes this request."""

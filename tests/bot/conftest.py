@@ -95,6 +95,18 @@ def database_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> 
     server.drop(name)
 
 
+@pytest.fixture
+def empty_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return the address of a database without any table."""
+    if store == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.fixture(scope="session")
 def app_key() -> str:
     """Return a private key as GitHub hands it to the owner of an App."""

@@ -15,7 +15,7 @@ from kmodbot.bot.auth.issuers import IssuerSettings
 from kmodbot.bot.auth.tokens import ApiToken, parse_api_tokens
 from kmodbot.sandbox import Fault
 from tests.bot.auth.support import AUDIENCE, NODE, running_issuer
-from tests.bot.conftest import DEBIAN, running_bot
+from tests.bot.conftest import DEBIAN, dispatch_by_hand, running_bot
 
 if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
@@ -249,7 +249,41 @@ class TestAudit:
 
         assert (await ask(bot)).status == 503
 
-        assert [row.outcome for row in await trail(bot)] == ["kept"]
+        assert [row.outcome for row in await trail(bot)] == ["started"]
+
+    async def test_a_dispatch_that_github_refuses_is_one_row(
+        self, bot: Bot, github: Sandbox
+    ) -> None:
+        github.faults.add(Fault(method="POST", path=".*/dispatches", kind="status", status=403))
+
+        assert (await ask(bot)).code == "dispatch_refused"
+
+        (row,) = await trail(bot)
+        build = await bot.app[keys.BUILDS].get(row.detail.removeprefix("build "))
+        assert build is not None
+        assert "GitHub refused" in str(build.error)
+
+    async def test_a_forced_build_is_a_row_of_its_own(self, bot: Bot, github: Sandbox) -> None:
+        github.faults.add(Fault(method="POST", path=".*/dispatches", kind="status", status=403))
+        await ask(bot)
+        github.hold_runs()
+
+        assert (await ask(bot)).code == "build_failed"
+        forced = await ask(bot, "o", force=True)
+        await ask(bot, "o", force=True)
+
+        first, second = await trail(bot)
+        assert (first.action, second.action) == ("build.request", "build.force")
+        assert second.detail == f"build {forced.body['build_id']}"
+
+    async def test_a_package_that_is_adopted_is_a_row_once(self, bot: Bot, github: Sandbox) -> None:
+        github.webhook_url = None
+        await dispatch_by_hand(bot)
+        await github.settled()
+        await asyncio.gather(ask(bot), ask(bot, "m"), ask(bot, "o"))
+
+        (row,) = await trail(bot)
+        assert (row.action, row.outcome) == ("build.request", "adopted")
 
     async def test_operators_read_it_page_by_page(self, bot: Bot, github: Sandbox) -> None:
         github.hold_runs()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from kmodbot.bot.commands import deliveries, migrate
+from kmodbot.bot.store import migrating
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries, Delivery, DeliveryState
 from tests.bot.conftest import on_both_stores
@@ -122,13 +125,57 @@ def test_other_words_are_refused(words: list[str], capsys: pytest.CaptureFixture
     assert capsys.readouterr().err
 
 
-@on_both_stores
-def test_migrating_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
-    assert migrate.run(argparse.Namespace()) == 0
+class TestMigrate:
+    async def change_revision(self, url: str, revision: str) -> None:
+        database = Database(url)
+        async with database.writing() as connection:
+            await connection.execute(
+                text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision}
+            )
+        await database.close()
 
-    said = capsys.readouterr().out
-    assert "has the schema of this version" in said
-    assert PASSWORD not in said
+    @on_both_stores
+    def test_it_says_that_nothing_was_to_do(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for _ in range(2):
+            assert migrate.run(argparse.Namespace()) == 0
+
+        said = capsys.readouterr().out
+        assert re.search(r": nothing was to do: it has revision \w+ already\n$", said)
+        assert PASSWORD not in said
+
+    def test_it_says_what_it_made(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert migrate.run(argparse.Namespace()) == 0
+
+        assert re.search(r"kmodbot.db: made, with revision \w+\n$", capsys.readouterr().out)
+
+    @on_both_stores
+    def test_it_says_from_where_to_where(
+        self, empty_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async def make_the_first_version() -> None:
+            database = Database(empty_url)
+            async with database.writing() as connection:
+                await connection.run_sync(migrating.upgrade, "0001")
+            await database.close()
+
+        asyncio.run(make_the_first_version())
+        monkeypatch.setenv("DATABASE_URL", empty_url)
+        assert migrate.run(argparse.Namespace()) == 0
+
+        said = capsys.readouterr().out
+        assert re.search(r": brought from revision 0001 to \w+\n$", said)
+
+    def test_it_leaves_the_schema_of_a_newer_version_alone(
+        self, database_url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert migrate.run(argparse.Namespace()) == 0
+        asyncio.run(self.change_revision(database_url, "9999"))
+        assert migrate.run(argparse.Namespace()) == 0
+
+        said = capsys.readouterr().out
+        assert said.endswith(
+            "nothing was done: revision 9999 is of a newer version than this one\n"
+        )
 
 
 @pytest.mark.parametrize("url", ["mysql://root:hunter2@db/x", "sqlite:///", "postgresql://db"])
@@ -162,7 +209,7 @@ class TestServe:
         said = (await process.communicate())[1].decode()
         assert PASSWORD not in said
         assert "Traceback" not in said
-        return process.returncode, said.splitlines()[-1]
+        return process.returncode, json.loads(said.splitlines()[-1])["message"]
 
     async def test_it_says_which_database_it_cannot_reach(
         self, github: Sandbox, database_url: str
@@ -170,7 +217,7 @@ class TestServe:
         status, said = await self.serve(github, database_url.replace("/test_", "/gone_"))
 
         assert status == 2
-        assert said.startswith("kmodbot: DATABASE_URL: postgresql://127.0.0.1:")
+        assert said.startswith("the bot does not start: DATABASE_URL: postgresql://127.0.0.1:")
         assert "does not exist" in said
 
     async def test_it_names_the_command_when_the_schema_is_too_old(

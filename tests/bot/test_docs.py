@@ -9,14 +9,16 @@ from pathlib import Path
 from aiohttp import web
 
 from kmodbot.bot import settings
+from kmodbot.bot.auth import reading
 from kmodbot.bot.http import add_routes
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_every_variable_is_documented() -> None:
-    source = ast.parse(Path(settings.__file__).read_text())
-    strings = {node.value for node in ast.walk(source) if isinstance(node, ast.Constant)}
+    sources = [ast.parse(Path(str(module.__file__)).read_text()) for module in (settings, reading)]
+    nodes = [node for source in sources for node in ast.walk(source)]
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
     name = re.compile(r"(GITHUB|KMODBOT|DATABASE|HOST|PORT)[A-Z_]*")
     read = {text for text in strings if isinstance(text, str) and name.fullmatch(text)}
     rows = re.findall(r"^\| `([A-Z_]+)` \|", (DOCS / "configuration.md").read_text(), re.MULTILINE)

@@ -16,12 +16,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kmodbot.bot.app import create_app
+from kmodbot.bot.auth.caller import Role
+from kmodbot.bot.auth.tokens import ApiToken
 from kmodbot.bot.errors import ApiError
 from kmodbot.bot.http.wanted import FIELDS, Reader
 from kmodbot.bot.settings import Settings
 from kmodbot.kernels import parse_run_title
 from kmodbot.sandbox import Sandbox
 from tests.bot.conftest import CONTENT, DEBIAN, QuickRunner
+from tests.bot.lives import Complaints
 from tests.bot.test_webhooks import RUN, signed
 from tests.kernels.strategies import HOSTILE, build_ids, driver_versions, kernels
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kmodbot.kernels import Kernel
+    from tests.bot.postgresql import Server
+
+TOKEN = "operator-of-the-fuzz-test"
 
 over_http = settings(
     max_examples=150,
@@ -37,8 +43,10 @@ over_http = settings(
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+# What one of the two stores takes and the other does not.
+delicate = st.sampled_from(["\0", "\ud800", "\uffff", 2**31, 2**63 - 1, 2**63, 2**64, -(2**63) - 1])
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | delicate,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
@@ -54,7 +62,8 @@ header_values = st.text(
 )
 _RUN = ("path", "display_title", "head_branch", "conclusion", "event", "run_attempt")
 runs = st.fixed_dictionaries(
-    {"id": st.integers() | json_values}, optional=dict.fromkeys(_RUN, json_values | hostile)
+    {"id": st.integers() | delicate | json_values},
+    optional=dict.fromkeys(_RUN, json_values | hostile),
 )
 deliveries = st.fixed_dictionaries(
     {},
@@ -70,19 +79,21 @@ deliveries = st.fixed_dictionaries(
 
 @dataclass(frozen=True)
 class Running:
-    """A bot in a thread of its own."""
+    """A bot in a thread of its own, asked by an operator."""
 
     port: int
     secret: str
+    complaints: list[str]
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> int:
         """Send one request; return the status of a well-formed answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        usual = {"Content-Length": str(len(body)), "Authorization": f"Bearer {TOKEN}"}
         try:
             connection.putrequest(method, path)
-            for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            for name, value in (usual | (headers or {})).items():
                 connection.putheader(name, value)
             # Apart from its headers the body takes another way through the server.
             connection.endheaders()
@@ -95,41 +106,62 @@ class Running:
                 assert answer.status < 400 or json.loads(content)["error"]["message"]
             else:
                 assert answer.status == 400
+            # Nor has anything gone wrong behind the answers so far.
+            assert self.complaints == []
             return answer.status
         finally:
             connection.close()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def fuzz_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the address of a database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('fuzz')}/kmodbot.db"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    name = server.create(template=request.getfixturevalue("migrated"))
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(fuzz_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run a bot beside the tests, which wait for its answers."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     started = threading.Event()
     found: list[Running] = []
+    complaints = Complaints()
 
     async def serve(directory: Path) -> None:
         async with Sandbox(directory / "github", content=CONTENT, runner=QuickRunner()) as github:
             environment = github.environment() | {
                 "KMODBOT_DRIVER": "hello",
                 "KMODBOT_DISCOVERY": "off",
-                "DATABASE_URL": f"sqlite:///{directory}/kmodbot.db",
+                "KMODBOT_API_TOKENS": str(ApiToken.of(TOKEN, "ops", Role.OPERATOR)),
+                "DATABASE_URL": fuzz_database,
             }
             bot_settings = Settings.from_environment(environment)
             async with TestServer(create_app(bot_settings)) as server:
                 assert server.port is not None
-                found.append(Running(server.port, bot_settings.webhook_secrets[0].reveal()))
+                secret = bot_settings.webhook_secrets[0].reveal()
+                found.append(Running(server.port, secret, complaints.messages))
                 started.set()
                 await stop.wait()
 
-    work = loop.create_task(serve(tmp_path_factory.mktemp("fuzz")))
-    thread = threading.Thread(target=loop.run_until_complete, args=(work,))
-    thread.start()
-    assert started.wait(60)
-    yield found[0]
-    loop.call_soon_threadsafe(stop.set)
-    thread.join()
-    loop.close()
+    with complaints.of("kmodbot.bot"):
+        work = loop.create_task(serve(tmp_path_factory.mktemp("fuzz")))
+        thread = threading.Thread(target=loop.run_until_complete, args=(work,))
+        thread.start()
+        assert started.wait(60)
+        yield found[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+    assert complaints.messages == []
 
 
 @over_http
@@ -177,9 +209,28 @@ def test_a_delivery_with_strange_headers_is_refused(
 @over_http
 @given(st.lists(hostile, min_size=1, max_size=4))
 def test_any_address_is_answered(running: Running, parts: list[str]) -> None:
-    path = "/" + "/".join(quoted(part) for part in ["packages", *parts][-3:])
+    path = "/" + "/".join(quoted(part) for part in parts)
 
     assert running.send("GET", path[:4000]) in {200, 400, 403, 404, 405}
+
+
+@over_http
+@given(
+    st.sampled_from(
+        ["/status/{}", "/packages/{}/{}", "/audit?limit={}&before={}", "/status/abcd?wait={}"]
+    ),
+    st.lists(hostile | st.integers().map(str) | delicate.map(str), min_size=2, max_size=2),
+)
+def test_any_part_of_an_address_is_answered(running: Running, path: str, parts: list[str]) -> None:
+    address = path.format(*(quoted(part)[:1500] for part in parts))
+
+    assert running.send("GET", address) in {200, 400, 404}
+
+
+@over_http
+@given(header_values)
+def test_nobody_gets_in_with_a_strange_authorization(running: Running, value: str) -> None:
+    assert running.send("GET", "/audit", headers={"Authorization": value}) in {400, 401}
 
 
 def quoted(part: str) -> str:

@@ -43,6 +43,9 @@ class Watcher:
     def parked(self, until: datetime | None) -> None:
         self.silences.append(until)
 
+    def denied(self, reason: str) -> None:
+        """Take no note."""
+
 
 @pytest.fixture
 def watcher() -> Watcher:

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from sqlalchemy import and_, func, select
+from sqlalchemy.exc import DBAPIError
 
 from kmodbot.bot.settings import Settings
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database
+from kmodbot.bot.store.tables import audit, builds
 from tests.bot import mortal
 from tests.bot.conftest import DEBIAN, eventually, git, kernels_listed, on_both_stores
 
@@ -36,11 +39,14 @@ class MortalBot:
     """``kmodbot serve`` as a process that is started again whenever it dies.
 
     With ``dies_by_itself`` the first one dies after its first transaction, the second one after its
-    second, and so on.
+    second, and so on. At each death the store is looked at: ``unaccounted`` are the builds that are
+    there without exactly one row in the audit trail.
     """
 
     environment: dict[str, str]
+    database: Database
     dies_by_itself: bool = False
+    unaccounted: list[str] = field(default_factory=list)
     starts: int = 0
     pid: int | None = None
     forker: asyncio.subprocess.Process = field(init=False)
@@ -87,6 +93,7 @@ class MortalBot:
             self.forker.stdin.write(json.dumps(order).encode() + b"\n")
             self.pid = int((await self.forker.stdout.readline()).split()[1])
             await self.forker.stdout.readline()
+            self.unaccounted += await unaccounted(self.database)
             await self._is_gone()
 
     async def _is_gone(self) -> None:
@@ -131,19 +138,19 @@ def environment(github: Sandbox, database_url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def builds(environment: dict[str, str]) -> AsyncIterator[Builds]:
+async def database(environment: dict[str, str]) -> AsyncIterator[Database]:
     """Look into the bots' store while they live and die."""
     database = Database(Settings.from_environment(environment).database_url)
-    yield Builds(database)
+    yield database
     await database.close()
 
 
 @on_both_stores
 @pytest.mark.parametrize("fatal_moment", ["received", "applied", "answered"])
 async def test_a_bot_killed_at_every_call_ends_with_one_run_one_package_one_pull_request(
-    github: Sandbox, environment: dict[str, str], builds: Builds, fatal_moment: str
+    github: Sandbox, environment: dict[str, str], database: Database, fatal_moment: str
 ) -> None:
-    bot = MortalBot(environment)
+    bot = MortalBot(environment, database)
     survived: set[str] = set()
 
     async def kill_the_first_time(call: Call, moment: str) -> None:
@@ -154,7 +161,7 @@ async def test_a_bot_killed_at_every_call_ends_with_one_run_one_package_one_pull
 
     github.observe(kill_the_first_time)
     async with bot:
-        await lives_through_it(bot, github, builds)
+        await lives_through_it(bot, github)
 
     # Most kinds of call had a death of their own; a few happen at the same moment as another. The
     # file is put into a new branch; a branch that a dead process has left is moved.
@@ -166,9 +173,9 @@ async def test_a_bot_killed_at_every_call_ends_with_one_run_one_package_one_pull
 
 @pytest.mark.parametrize("fatal_moment", ["received", "applied", "answered"])
 async def test_a_bot_killed_while_it_fills_a_new_branch_fills_it_once(
-    github: Sandbox, environment: dict[str, str], builds: Builds, fatal_moment: str
+    github: Sandbox, environment: dict[str, str], database: Database, fatal_moment: str
 ) -> None:
-    bot = MortalBot(environment)
+    bot = MortalBot(environment, database)
 
     async def kill_the_first(call: Call, moment: str) -> None:
         if call.method == "PUT" and moment == fatal_moment and bot.starts == 1:
@@ -176,23 +183,24 @@ async def test_a_bot_killed_while_it_fills_a_new_branch_fills_it_once(
 
     github.observe(kill_the_first)
     async with bot:
-        await lives_through_it(bot, github, builds)
+        await lives_through_it(bot, github)
 
     assert bot.starts == 2
 
 
 @on_both_stores
 async def test_a_bot_killed_after_every_transaction_ends_with_one_of_each_too(
-    github: Sandbox, environment: dict[str, str], builds: Builds
+    github: Sandbox, environment: dict[str, str], database: Database
 ) -> None:
-    async with MortalBot(environment, dies_by_itself=True) as bot:
-        await lives_through_it(bot, github, builds)
+    async with MortalBot(environment, database, dies_by_itself=True) as bot:
+        await lives_through_it(bot, github)
 
     assert bot.starts > 8
 
 
-async def lives_through_it(bot: MortalBot, github: Sandbox, builds: Builds) -> None:
+async def lives_through_it(bot: MortalBot, github: Sandbox) -> None:
     """Ask for a driver; whatever happens on the way, it comes once, and so does all the rest."""
+    builds = Builds(bot.database)
     asked = await bot.call("POST", "/build", json=DEBIAN)
     await eventually(lambda: is_done(bot, asked["build_id"]), seconds=90)
 
@@ -207,6 +215,19 @@ async def lives_through_it(bot: MortalBot, github: Sandbox, builds: Builds) -> N
     assert [pull.head_ref for pull in github.pulls] == [BRANCH]
     assert git(github, "rev-list", "--count", f"main..{BRANCH}") == "1"
     assert len(kernels_listed(github, BRANCH)) == 1
+    assert bot.unaccounted + await unaccounted(bot.database) == []
+
+
+async def unaccounted(database: Database) -> list[str]:
+    """Return the ids of builds that have not exactly one row in the audit trail."""
+    its_row = and_(audit.c.action == "build.request", audit.c.detail == "build " + builds.c.id)
+    counted = select(builds.c.id).outerjoin(audit, its_row).group_by(builds.c.id)
+    try:
+        async with database.reading() as connection:
+            return [*await connection.scalars(counted.having(func.count(audit.c.id) != 1))]
+    except DBAPIError:
+        # The first bot died before it had made the tables.
+        return []
 
 
 async def is_done(bot: MortalBot, build_id: str) -> bool:

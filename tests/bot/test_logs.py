@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmodbot.bot.choices import LogFormat, LogLevel
-from kmodbot.bot.logs import Console, JsonLines, bind, configure, redact
+from kmodbot.bot.completion import Completion
+from kmodbot.bot.logs import Console, JsonLines, bind, configure, note, redact
+from kmodbot.sandbox import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,9 +151,71 @@ async def test_what_the_bot_does_is_logged_with_its_ids(
         next(line for line in lines(stream) if word in line["message"])
         for word in ("started for", "failed")
     )
-    assert started["build"] == asked["build_id"]
-    assert failed["run"] == github.runs[0].id
+    assert (started["build"], started["run"]) == (asked["build_id"], github.runs[0].id)
+    assert (failed["build"], failed["run"]) == (asked["build_id"], github.runs[0].id)
     assert failed["delivery"] in {delivery.guid for delivery in github.deliveries}
+
+
+async def test_every_line_of_a_build_that_is_done_has_its_ids(
+    bot: Bot, github: Sandbox, stream: io.StringIO
+) -> None:
+    configure(LogFormat.JSON, LogLevel.INFO, stream)
+    _, asked = await bot.ask()
+    await bot.finished(asked["build_id"])
+
+    said = lines(stream)
+    for word in ("started for", "is published", "pull request opened"):
+        (line,) = (line for line in said if word in line["message"])
+        assert (line["build"], line["run"]) == (asked["build_id"], github.runs[0].id)
+
+
+async def test_work_that_went_wrong_is_logged_with_what_it_was_about(
+    bot: Bot, github: Sandbox, stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def go_wrong(_self: Completion, _event: object) -> None:
+        raise KeyError("a fault of ours")
+
+    configure(LogFormat.JSON, LogLevel.INFO, stream)
+    monkeypatch.setattr(Completion, "_ended", lambda self, _build, event: go_wrong(self, event))
+    _, asked = await bot.ask()
+    await bot.settled()
+
+    wrong = [line for line in lines(stream) if "unexpected error" in line["message"]]
+    assert wrong
+    for line in wrong:
+        assert (line["build"], line["run"]) == (asked["build_id"], github.runs[0].id)
+        assert line["delivery"] in {delivery.guid for delivery in github.deliveries}
+
+
+async def test_a_run_that_is_found_again_is_logged_with_both_ids(
+    bot: Bot, github: Sandbox, stream: io.StringIO
+) -> None:
+    configure(LogFormat.JSON, LogLevel.INFO, stream)
+    github.faults.add(Fault(method="POST", path="/dispatches", kind="lost_answer"))
+    await bot.ask()
+    await bot.reconcile()
+    await bot.settled()
+
+    (found,) = (line for line in lines(stream) if "is found" in line["message"])
+    (run,) = github.runs
+    assert (found["build"], found["run"]) == (run.inputs["build_id"], run.id)
+
+
+def test_an_id_that_becomes_known_on_the_way_holds_to_the_end_of_the_block(
+    stream: io.StringIO,
+) -> None:
+    configure(LogFormat.JSON, LogLevel.INFO, stream)
+    log = logging.getLogger("kmodbot.test")
+
+    with bind(delivery="d1"):
+        note(build="b1", run=None)
+        log.info("inside")
+    log.info("after")
+
+    inside, after = lines(stream)
+    assert (inside["delivery"], inside["build"]) == ("d1", "b1")
+    assert "run" not in inside
+    assert "build" not in after
 
 
 def test_a_request_that_is_no_http_leaves_no_traceback(stream: io.StringIO) -> None:

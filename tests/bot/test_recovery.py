@@ -111,7 +111,7 @@ class TestMissingInstallation:
         status, body = await bot.ask()
 
         assert (status, body["error"]["code"]) == (503, "github_unavailable")
-        assert "GITHUB_APP_ID or GITHUB_REPOSITORY is wrong" in caplog.text
+        assert "not installed on the repository that GITHUB_REPOSITORY names" in caplog.text
 
 
 class TestRunsThatLie:

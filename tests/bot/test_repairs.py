@@ -18,10 +18,13 @@ from kmodbot.bot.secrets import Secret
 from kmodbot.sandbox import Fault, Sandbox
 from tests.bot.conftest import (
     CONTENT,
+    DEBIAN,
     FAR_FUTURE,
+    dispatch_by_hand,
     eventually,
     reconciled_to,
     running_bot,
+    target_of,
 )
 
 if TYPE_CHECKING:
@@ -191,6 +194,20 @@ class TestDispatches:
 
             assert (await bot.finished(build.id))["status"] == "done"
 
+    async def test_runs_that_were_started_by_hand_are_not_taken_for_its_own(
+        self, settings: Settings, github: Sandbox, runner: QuickRunner
+    ) -> None:
+        hasty = dataclasses.replace(settings, claim_seconds=0.05)
+        runner.conclusion = "failure"
+        async with running_bot(hasty, github) as bot:
+            for _ in range(3):
+                await dispatch_by_hand(bot)
+            await bot.settled()
+            github.faults.add(Fault(path="/dispatches", kind="status", status=502))
+            await bot.ask()
+
+            await eventually(lambda: reconciled_to(bot, github, runs=4))
+
     async def test_one_that_stays_away_ends_the_build_by_its_age(
         self, settings: Settings, github: Sandbox
     ) -> None:
@@ -247,6 +264,22 @@ class TestDispatches:
             await eventually(lambda: is_dispatched(bot, build.id))
 
         assert len(github.runs) == 1
+
+    async def test_a_dispatch_that_arrived_late_has_its_time_in_full(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        patient = dataclasses.replace(settings, claim_seconds=30, lag_seconds=60)
+        github.faults.add(Fault(path="", kind="reset", times=9999))
+        async with running_bot(patient, github) as bot:
+            builds, dispatcher = bot.app[keys.BUILDS], bot.app[keys.DISPATCHER]
+            now = await builds.now()
+            for number, seconds in ((37, 79), (38, 81)):
+                target = target_of(DEBIAN | {"kernel_version": f"6.1.0-{number}-amd64"})
+                build, _ = await builds.reserve(str(number), target, now)
+                await builds.claim(build, now - timedelta(seconds=seconds))
+
+            # It may have been sent up to 20 s after its claim.
+            assert [build.id for build in await dispatcher.waiting()] == ["38"]
 
     async def test_the_news_of_a_run_make_up_for_the_lost_answer_to_its_dispatch(
         self, settings: Settings, github: Sandbox, monkeypatch: pytest.MonkeyPatch

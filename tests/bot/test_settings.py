@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kmodbot.bot.secrets import Secret
-from kmodbot.bot.settings import Settings, SettingsError
+from kmodbot.bot.settings import Settings, SettingsError, unknown_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,12 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("KMODBOT_RATE_PER_MINUTE", "0"),
         ("KMODBOT_MAX_BUILDS", "many"),
         ("KMODBOT_PRIVATE_DOWNLOADS", "maybe"),
+        ("KMODBOT_OIDC_AUDIENCE", "kmodbot"),
+        ("KMODBOT_OIDC_SUBJECTS", "system:*"),
+        ("KMODBOT_OIDC_OPERATORS", "system:*"),
         ("KMODBOT_PUBLIC_URL", "bot.example.com"),
+        ("KMODBOT_PUBLIC_URL", "https://bot.example.com/?a=b"),
+        ("KMODBOT_PUBLIC_URL", "http://["),
         ("KMODBOT_READY_QUEUE_SECONDS", "0"),
         ("KMODBOT_LOG_FORMAT", "xml"),
         ("KMODBOT_LOG_LEVEL", "loud"),
@@ -87,10 +92,87 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
 def test_a_wrong_value_is_refused_by_name(
     environment: dict[str, str], name: str, value: str
 ) -> None:
+    if name == "GITHUB_APP_PRIVATE_KEY_FILE":
+        del environment["GITHUB_APP_PRIVATE_KEY"]
     found = problems(environment | {name: value})
 
     assert found.startswith(name)
     assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "example"),
+    [
+        ("GITHUB_API_URL", "api.github.com", "https://api.github.com"),
+        ("KMODBOT_PUBLIC_URL", "bot.example.com", "https://kmodbot.example.com"),
+        ("KMODBOT_OIDC_ISSUERS", "issuer", "https://issuer.example.com"),
+        ("DATABASE_URL", "postgresql://db", "postgresql://user:password@host/kmodbot"),
+        ("KMODBOT_BUILD_SECONDS", "2h", "the default is 7200"),
+        ("KMODBOT_MAX_BUILDS", "many", "the default is 500"),
+    ],
+)
+def test_what_is_wrong_is_said_with_an_example_of_that_setting(
+    environment: dict[str, str], name: str, value: str, example: str
+) -> None:
+    (found, *_) = problems(environment | {name: value}).splitlines()
+
+    assert found.startswith(name)
+    assert found.endswith(example)
+
+
+def test_a_key_that_is_given_twice_is_not_chosen_from(
+    environment: dict[str, str], app_key: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text(app_key)
+
+    found = problems(environment | {"GITHUB_APP_PRIVATE_KEY_FILE": str(path)})
+
+    assert "GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE are both set" in found
+
+
+def test_a_file_that_is_no_text_is_no_key(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    path.write_bytes(b"\xff\xfe")
+    del environment["GITHUB_APP_PRIVATE_KEY"]
+
+    found = problems(environment | {"GITHUB_APP_PRIVATE_KEY_FILE": str(path)})
+
+    assert "expected the App's RSA private key in PEM form" in found
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KMODBOT_LOGLEVEL", "is KMODBOT_LOG_LEVEL meant?"),
+        ("KMODBOT_OIDC_ISSUER", "is KMODBOT_OIDC_ISSUERS meant?"),
+        ("KMODBOT_PORT", "is PORT meant?"),
+        ("KMODBOT_DATABASE_URL", "is DATABASE_URL meant?"),
+        ("GITHUB_APP_KEY_FILE", "is GITHUB_APP_PRIVATE_KEY_FILE meant?"),
+        ("GITHUB_WEBHOOK_SECRETS", "is GITHUB_WEBHOOK_SECRET meant?"),
+        ("KMODBOT_FAVOURITE_COLOUR", "docs/configuration.md"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_named_with_the_one_that_is_meant(
+    environment: dict[str, str], name: str, meant: str
+) -> None:
+    (said,) = unknown_variables(environment | {name: "hunter2"})
+
+    assert said.startswith(f"{name} is no setting of the bot")
+    assert meant in said
+    assert "hunter2" not in said
+
+
+def test_what_others_set_is_no_concern_of_ours(environment: dict[str, str]) -> None:
+    of_kubernetes = {
+        "KMODBOT_SERVICE_HOST": "10.0.0.1",
+        "KMODBOT_SERVICE_PORT_HTTP": "8080",
+        "KMODBOT_PORT": "tcp://10.0.0.1:8080",
+        "KMODBOT_PORT_8080_TCP_ADDR": "10.0.0.1",
+    }
+    others = {"GITHUB_TOKEN": "x", "GITHUB_ACTIONS": "true", "PATH": "/bin", "KMODBOT_X": ""}
+
+    assert unknown_variables(environment | of_kubernetes | others) == []
 
 
 def test_the_key_may_come_from_a_file(

@@ -1,143 +1,125 @@
-"""Nodes, operators, faults, deaths and days go by at random; what must hold, holds in the end."""
+"""Nodes, people, faults, deaths and days go by at random; what must hold, holds in the end.
+
+With ``KMODBOT_WORLDS`` the machine takes that many ways through the world of each store instead of
+a few, other ones each time:
+``KMODBOT_WORLDS=500 pytest -s --timeout=0 tests/bot/test_world.py``. In
+the end it tells how often what happened.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
+import json
+import logging
+import os
+import shutil
+import sys
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
-from sqlalchemy import select, update
-
-from kmodbot.bot import keys
-from kmodbot.bot.build import Phase
-from kmodbot.bot.settings import Settings
-from kmodbot.bot.store.tables import UtcDateTime, metadata
-from kmodbot.bot.store.tables import builds as builds_table
-from kmodbot.kernels import parse_run_title
-from kmodbot.sandbox import Fault, Sandbox
-from tests.bot.conftest import (
-    CONTENT,
-    DEBIAN,
-    QuickRunner,
-    dispatch_by_hand,
-    kernels_listed,
-    running_bot,
-    target_of,
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
 )
-from tests.bot.test_recovery import rerun
+
+from kmodbot.bot.store.database import Database
+from kmodbot.kernels import add_kernel
+from kmodbot.sandbox import Fault
+from tests.bot.conftest import DEBIAN, on_both_stores, target_of
+from tests.bot.lives import make_mortal, of_life
+from tests.bot.maintainer import Refused
+from tests.bot.world import DAY, FOREIGN, LATE, LISTS_LATE, World, new_world
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
+    from contextlib import AbstractContextManager
 
-    from kmodbot.bot.store.database import Database
-    from tests.bot.conftest import Bot
+    from tests.bot.postgresql import Server
 
-RELEASES = [f"6.1.0-{number}-amd64" for number in (37, 38, 39)]
-REQUEST_FAULTS = ["status", "lost_answer", "reset", "secondary_limit"]
+    DatabaseMaker = Callable[[Path], AbstractContextManager[str]]
+
+UBUNTU = {"distribution": "ubuntu", "kernel_version": "6.8.0-79-generic"}
+KERNELS = [
+    {"kernel_version": "6.1.0-37-amd64"},
+    {"kernel_version": "6.1.0-38-amd64"},
+    # Two kernels of one branch.
+    UBUNTU | {"distro_version": "22.04"},
+    UBUNTU | {"distro_version": "24.04"},
+]
+NODES = [
+    DEBIAN | kernel | {"driver_version": version}
+    for kernel in KERNELS
+    for version in ("v0.1.0", "v0.2.0")
+]
+nodes = st.sampled_from(NODES)
+# One of those that there are by then; what is drawn must not depend on it.
+some = st.integers(0, 99)
 PATHS = ["/dispatches", "/releases/", "/actions/", "/git/", "/contents/", "/pulls", "/app/", ""]
-WEBHOOK_FAULTS = ["lost", "doubled", "delay"]
+# What GitHub forbids, by a rule of the repository or because a permission is missing.
+REFUSED = ["/dispatches$", "/pulls$", "/git/refs", "/contents/"]
+FOR_EVER = 1_000_000
+HAPPENED: Counter[str] = Counter()
 
 
-class World(RuleBasedStateMachine):
-    """One GitHub, one store, and a bot that may be away."""
+class Machine(RuleBasedStateMachine):
+    """One way through a world."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.Runner, database: DatabaseMaker) -> None:
         super().__init__()
-        self.loop = asyncio.Runner()
+        self.loop = loop
         self.open = contextlib.AsyncExitStack()
-        self.life: contextlib.AsyncExitStack | None = None
-        self.runner = QuickRunner()
-        self.do(self.begin())
+        directory = Path(self.open.enter_context(TemporaryDirectory()))
+        url = self.open.enter_context(database(directory))
+        self.world: World = self.do(self.open.enter_async_context(new_world(directory, url)))
+        self.github = self.world.github
 
-    def do(self, work: Coroutine[Any, Any, Any]) -> None:
-        self.loop.run(work)
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run(work)
 
-    async def begin(self) -> None:
-        folder = Path(self.open.enter_context(tempfile.TemporaryDirectory()))
-        self.github = await self.open.enter_async_context(
-            Sandbox(folder / "github", content=CONTENT, runner=self.runner)
-        )
-        self.settings = Settings.from_environment(
-            {
-                **self.github.environment(),
-                "KMODBOT_DRIVER": "hello",
-                "DATABASE_URL": f"sqlite:///{folder}/kmodbot.db",
-                "KMODBOT_WRITE_SECONDS": "0.001",
-                "KMODBOT_RECONCILE_SECONDS": "0.05",
-                "KMODBOT_CLAIM_SECONDS": "0.2",
-                "KMODBOT_REPAIR_SECONDS": "0.001",
-                "KMODBOT_OVERDUE_SECONDS": "0.001",
-                "KMODBOT_REDELIVER_SECONDS": "0.1",
-                "KMODBOT_FAILURE_SECONDS": "60",
-                "KMODBOT_LAG_SECONDS": "0.001",
-                "KMODBOT_INDEX_SECONDS": "0.001",
-            }
-        )
-        await self.start()
+    def strike(self, kind: Any, times: int = 1, **what: Any) -> None:
+        self.github.faults.add(Fault(kind=kind, times=times, **what))
 
-    async def start(self) -> None:
-        self.life = contextlib.AsyncExitStack()
-        self.bot: Bot = await self.life.enter_async_context(running_bot(self.settings, self.github))
-
-    async def stop(self) -> None:
-        if self.life is not None:
-            await self.life.aclose()
-        self.life = None
-
-    @rule(release=st.sampled_from(RELEASES), version=st.sampled_from(["v0.1.0", "v0.2.0"]))
-    def some_nodes_ask(self, release: str, version: str) -> None:
+    @rule(node=nodes, count=st.integers(1, 4))
+    def some_nodes_ask(self, node: dict[str, str], count: int) -> None:
         async def ask() -> None:
-            if self.life is not None:
-                await asyncio.gather(
-                    *(
-                        self.bot.ask(kernel_version=release, driver_version=version)
-                        for _ in range(3)
-                    )
-                )
+            answers = await asyncio.gather(*(self.world.ask(node) for _ in range(count)))
+            HAPPENED.update(f"a node was answered with {status}" for status in answers)
 
         self.do(ask())
 
-    @rule(release=st.sampled_from(RELEASES))
-    def an_operator_forces_a_build(self, release: str) -> None:
-        async def force() -> None:
-            if self.life is not None:
-                with contextlib.suppress(Exception):
-                    target = target_of(DEBIAN | {"kernel_version": release})
-                    await self.bot.app[keys.DISPATCHER].request(target, force=True)
+    @rule(node=nodes)
+    def an_operator_forces_a_build(self, node: dict[str, str]) -> None:
+        self.do(self.world.ask(node, force=True))
 
-        self.do(force())
+    @rule(node=nodes)
+    def somebody_starts_a_run(self, node: dict[str, str]) -> None:
+        self.do(self.world.maintainer.start_run(node))
 
-    @rule(release=st.sampled_from(RELEASES))
-    def somebody_starts_a_run_by_hand(self, release: str) -> None:
-        async def start() -> None:
-            if self.life is not None:
-                self.github.faults.clear()
-                await dispatch_by_hand(self.bot, kernel_version=release)
+    @rule(which=some)
+    def somebody_runs_a_run_again(self, which: int) -> None:
+        if ended := self.runs("completed"):
+            self.do(self.world.maintainer.rerun(ended[which % len(ended)]))
 
-        self.do(start())
+    @rule(which=some)
+    def somebody_cancels_a_run(self, which: int) -> None:
+        if open_runs := self.runs("queued", "in_progress"):
+            # It may end at this moment.
+            with contextlib.suppress(Refused):
+                self.do(self.world.maintainer.cancel(open_runs[which % len(open_runs)]))
 
-    @rule()
-    def somebody_runs_the_last_run_again(self) -> None:
-        async def again() -> None:
-            await self.github.settled()
-            if self.life is not None and self.github.runs:
-                self.github.faults.clear()
-                last = self.github.runs[-1]
-                if last.status == "completed":
-                    await rerun(self.bot, last.id)
-
-        self.do(again())
-
-    @rule(conclusion=st.sampled_from(["success", "failure"]))
-    def builds_go_well_or_not(self, conclusion: str) -> None:
-        self.runner.conclusion = conclusion
+    @rule(conclusion=st.sampled_from(["success", "success", "failure"]), publishes=st.booleans())
+    def builds_go_well_or_not(self, conclusion: str, publishes: bool) -> None:
+        self.world.runner.conclusion, self.world.runner.publishes = conclusion, publishes
 
     @rule()
     def runs_have_to_wait(self) -> None:
@@ -152,123 +134,196 @@ class World(RuleBasedStateMachine):
         self.do(release())
 
     @rule(
-        kind=st.sampled_from(REQUEST_FAULTS),
+        kind=st.sampled_from(["status", "reset", "lost_answer", "lost_answer", "delay"]),
         path=st.sampled_from(PATHS),
         times=st.integers(1, 4),
+        status=st.sampled_from([500, 502, 503]),
         drop=st.booleans(),
     )
-    def github_stumbles(self, kind: Any, path: str, times: int, drop: bool) -> None:
-        self.github.faults.add(Fault(kind=kind, path=path, times=times, drop=drop))
+    def github_stumbles(self, kind: str, path: str, times: int, status: int, drop: bool) -> None:
+        self.strike(kind, times, path=path, status=status, drop=drop, seconds=LATE)
 
-    @rule(
-        kind=st.sampled_from(WEBHOOK_FAULTS),
-        action=st.sampled_from(["requested", "in_progress", "completed", None]),
-    )
-    def webhooks_go_astray(self, kind: Any, action: str | None) -> None:
-        self.github.faults.add(
-            Fault(kind=kind, event="workflow_run", action=action, seconds=0.1, times=2)
-        )
-
-    @rule()
-    def the_bot_is_started_anew(self) -> None:
-        async def restart() -> None:
-            await self.stop()
-            await self.start()
-
-        self.do(restart())
-
-    @rule()
-    def the_bot_is_away(self) -> None:
-        self.do(self.stop())
+    @rule(path=st.sampled_from(PATHS), seconds=st.integers(0, 1))
+    def github_limits(self, path: str, seconds: int) -> None:
+        self.strike("secondary_limit", path=path, seconds=seconds)
 
     @rule()
     def the_answer_to_a_dispatch_is_lost(self) -> None:
-        self.github.faults.add(Fault(kind="lost_answer", method="POST", path="/dispatches$"))
+        self.strike("lost_answer", method="POST", path="/dispatches$")
 
-    @rule(time=st.sampled_from([timedelta(minutes=1), timedelta(minutes=1), timedelta(days=1)]))
-    def time_goes_by(self, time: timedelta) -> None:
-        """Let everything that is remembered have happened that much earlier."""
+    @rule(
+        path=st.sampled_from(REFUSED), status=st.sampled_from([403, 422]), times=st.integers(1, 3)
+    )
+    def github_refuses(self, path: str, status: int, times: int) -> None:
+        self.strike("status", times, method="POST", path=path, status=status)
 
-        async def age() -> None:
-            if self.life is None:
-                await self.start()
-            await make_older(self.bot.app[keys.DATABASE], time)
-            for run in self.github.runs:
-                run.created_at -= time
-                run.started_at -= time
-                run.updated_at -= time
-            for delivery in self.github.deliveries:
-                delivery.delivered_at -= time
-            await self.bot.reconcile()
+    @rule()
+    def github_lists_runs_late(self) -> None:
+        self.strike("lag", FOR_EVER, path="/driver-build.yml/runs$", seconds=LISTS_LATE)
 
-        self.do(age())
+    @rule(kind=st.sampled_from(["status", "reset"]))
+    def github_is_away(self, kind: str) -> None:
+        self.strike(kind, FOR_EVER, status=503)
+
+    @rule()
+    def github_is_well(self) -> None:
+        self.github.faults.clear()
+
+    @rule(
+        kind=st.sampled_from(["lost", "doubled", "delay"]),
+        action=st.sampled_from(["requested", "in_progress", "completed", None]),
+        times=st.integers(1, 3),
+    )
+    def webhooks_go_astray(self, kind: str, action: str | None, times: int) -> None:
+        self.strike(kind, times, event="workflow_run", action=action, seconds=LATE)
+
+    @rule(which=some)
+    def old_news_are_heard_again(self, which: int) -> None:
+        deliveries = [each for each in self.github.deliveries if each.event == "workflow_run"]
+        if deliveries:
+            self.do(self.world.hear(deliveries[which % len(deliveries)].payload))
+
+    @rule(which=some, well=st.booleans())
+    def a_pull_request_is_decided(self, which: int, well: bool) -> None:
+        async def decide() -> None:
+            pulls = [pull.number for pull in self.github.pulls if pull.state == "open"]
+            # Who decides before the bot has noted down that it asked may be asked once more.
+            if not pulls or not await self.world.soon_all_proposed():
+                return
+            number = pulls[which % len(pulls)]
+            HAPPENED["a pull request was " + ("merged" if well else "closed")] += 1
+            if well:
+                with contextlib.suppress(Refused):
+                    # It may be in conflict until it has been made anew.
+                    await self.world.maintainer.merge(number)
+                return
+            await self.world.maintainer.close(number)
+            self.world.refused.add(self.github.pulls[number - 1].head_ref)
+
+        self.do(decide())
+
+    @rule(how=st.sampled_from(["another kernel", "another key", "emptied"]))
+    def somebody_edits_the_list(self, how: str) -> None:
+        async def edit() -> None:
+            if not await self.world.soon_all_proposed():
+                return
+            text = await self.world.maintainer.listed()
+            if how == "another kernel":
+                release, version = FOREIGN
+                node = DEBIAN | {"kernel_version": release, "distro_version": version}
+                edited = add_kernel(text, target_of(node).kernel)
+            elif how == "another key":
+                edited = json.dumps(json.loads(text) | {"notes": [1]}, indent=4)
+            else:
+                edited = "{}\n"
+                self.world.refused |= self.world.branches_merged()
+            if edited != text:
+                await self.world.maintainer.list_instead(edited)
+
+        self.do(edit())
+
+    @rule()
+    def a_bot_is_started(self) -> None:
+        self.do(self.world.start())
+
+    @rule(which=some, gently=st.booleans())
+    def a_bot_is_taken_away(self, which: int, gently: bool) -> None:
+        self.do(self.world.take_away(which, gently=gently))
+
+    @rule(which=some, effects=st.integers(1, 30))
+    def a_bot_is_about_to_die(self, which: int, effects: int) -> None:
+        if bots := self.world.bots:
+            bots[which % len(bots)].die_after(effects)
+
+    @rule(time=st.sampled_from([timedelta(minutes=1), timedelta(hours=1), DAY]))
+    def time_goes_by_without_bots(self, time: timedelta) -> None:
+        async def go_by() -> None:
+            await self.world.let_pass(time)
+            await self.world.start()
+
+        self.do(go_by())
+
+    @rule()
+    def all_comes_to_rest(self) -> None:
+        self.do(self.rest())
+
+    @invariant()
+    def what_must_always_hold_holds(self) -> None:
+        self.do(self.world.check_now())
 
     def teardown(self) -> None:
         try:
-            self.do(self.come_to_rest())
+            self.do(self.rest())
+            HAPPENED.update(self.do(self.world.what_happened()))
         finally:
-            self.do(self.stop())
             self.do(self.open.aclose())
-            self.loop.close()
 
-    async def come_to_rest(self) -> None:
-        """Let GitHub be well again, and the bot be there; then nothing is left to be desired."""
-        self.github.faults.clear()
-        self.github.release_runs()
-        if self.life is None:
-            await self.start()
-        async with asyncio.timeout(40):
-            while not await self.is_at_rest():
-                await asyncio.sleep(0.02)
-        await self.check()
+    async def rest(self) -> None:
+        await self.world.come_to_rest()
+        await self.world.check_packages(NODES)
+        await self.world.come_to_rest()
+        await self.world.check_now()
+        await self.world.check_at_rest()
 
-    async def is_at_rest(self) -> bool:
-        await self.github.settled()
-        builds = self.bot.app[keys.BUILDS]
-        in_flight, unproposed = await builds.in_flight(), await builds.unproposed()
-        waiting = await self.bot.app[keys.DELIVERIES].waiting()
-        return not (in_flight or unproposed or waiting)
-
-    async def check(self) -> None:
-        """Check what must hold of the world."""
-        async with self.bot.app[keys.DATABASE].reading() as connection:
-            rows = (await connection.execute(select(builds_table))).all()
-        # Every build has ended, and no two of one target were reserved at once.
-        assert {row.phase for row in rows} <= {Phase.DONE, Phase.ERROR}
-        # A build has one run: those that it was dispatched for, however often it was tried.
-        titles = [parse_run_title(run.title) for run in self.github.runs]
-        runs = Counter(title.build_id for title in titles if title and title.build_id != "manual")
-        assert all(count == 1 for count in runs.values()), runs
-        # Every kernel with a package is proposed, once.
-        pulls = Counter(pull.head_ref for pull in self.github.pulls)
-        assert all(count == 1 for count in pulls.values()), pulls
-        proposed = {
-            entry["kernelrelease"] for ref in pulls for entry in kernels_listed(self.github, ref)
-        }
-        built = {row.kernel_release for row in rows if row.phase == Phase.DONE}
-        assert built == proposed
-        published = [asset.name for release in self.github.releases for asset in release.assets]
-        assert len(published) == len(set(published))
+    def runs(self, *status: str) -> list[int]:
+        return [run.id for run in self.github.runs if run.status in status]
 
 
-async def make_older(database: Database, age: timedelta) -> None:
-    """Move every moment in the store into the past."""
-    for table in metadata.sorted_tables:
-        moments = [column for column in table.c if isinstance(column.type, UtcDateTime)]
-        async with database.writing() as connection:
-            for row in (await connection.execute(select(table))).mappings().all():
-                older = {c.name: row[c.name] - age for c in moments if row[c.name] is not None}
-                key = [column == row[column.name] for column in table.primary_key]
-                if older:
-                    await connection.execute(update(table).where(*key).values(**older))
-
-
-TestWorld = World.TestCase
-TestWorld.settings = settings(
-    max_examples=20,
-    stateful_step_count=20,
+WORLDS = os.environ.get("KMODBOT_WORLDS")
+PROFILE = settings(
+    max_examples=int(WORLDS or 8),
+    stateful_step_count=60 if WORLDS else 30,
+    phases=[Phase.generate],
+    derandomize=not WORLDS,
     deadline=None,
-    derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@contextlib.contextmanager
+def sqlite_database(template: Path, directory: Path) -> Iterator[str]:
+    shutil.copy(template, directory / "kmodbot.db")
+    yield f"sqlite:///{directory}/kmodbot.db"
+
+
+@contextlib.contextmanager
+def postgresql_database(server: Server, template: str, _directory: Path) -> Iterator[str]:
+    name = server.create(template=template)
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> DatabaseMaker:
+    """Return what makes a database for each world."""
+    if store == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        return partial(postgresql_database, server, request.getfixturevalue("migrated"))
+    template = tmp_path / "template.db"
+
+    async def migrate() -> None:
+        empty = Database(f"sqlite:///{template}")
+        await empty.migrate()
+        await empty.close()
+
+    asyncio.run(migrate())
+    return partial(sqlite_database, template)
+
+
+# Who dies closes nothing.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@on_both_stores
+def test_whatever_happens_all_comes_right(
+    database: DatabaseMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR, "kmodbot")
+    monkeypatch.setattr("kmodbot.bot.workers._SECONDS_BETWEEN_REGENERATIONS", 0.3)
+    monkeypatch.setattr("kmodbot.bot.workers._SECONDS_AFTER_AN_ERROR", 0.02)
+    make_mortal(monkeypatch)
+    with asyncio.Runner() as loop:
+        loop.get_loop().set_task_factory(of_life)  # type: ignore[arg-type]  # its type is its caller's
+        machine = partial(Machine, loop, database)
+        run_state_machine_as_test(machine, settings=PROFILE)  # type: ignore[arg-type]
+    if WORLDS:
+        sys.stdout.write("\n".join(f"{n:7} {what}" for what, n in sorted(HAPPENED.items())) + "\n")

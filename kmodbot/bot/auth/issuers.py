@@ -17,6 +17,7 @@ from cachetools import TLRUCache
 
 from kmodbot.bot.auth.caller import Caller, Role
 from kmodbot.bot.auth.keysets import KeySet
+from kmodbot.bot.auth.refusals import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,17 @@ _REQUIRED = ["exp", "aud", "sub"]
 class NotAccepted(Exception):
     """A token proves nothing; the message says why, without a word of the token."""
 
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
 
 class NotAllowed(Exception):
-    """A token is genuine, but its subject is none of those that may ask."""
+    """A token is genuine, but its subject, ``name`` with the issuer, may not ask."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} may not ask; see KMODBOT_OIDC_SUBJECTS")
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -118,11 +127,12 @@ class Issuers:
         keys = await self._keys[issuer].find(header.get("kid"))
         if len(keys) != 1:
             problem = "names no key of its issuer" if not keys else "must name its key (kid)"
-            raise NotAccepted(f"the token {problem}")
+            raise NotAccepted(f"the token {problem}", Reason.KEY)
         try:
             return issuer, self._verified(token, keys[0], header["alg"])
         except (jwt.PyJWTError, ValueError, TypeError, LookupError) as error:
-            raise NotAccepted(f"the token is not accepted: {_reason(error)}") from None
+            text, reason = _explained(error)
+            raise NotAccepted(f"the token is not accepted: {text}", reason) from None
 
     def _verified(self, token: str, key: dict[str, Any], algorithm: str) -> dict[str, Any]:
         if key.get("alg", algorithm) != algorithm:
@@ -142,12 +152,13 @@ class Issuers:
         # No name of an API token holds a "#", and no two issuers share a caller.
         name = f"{issuer}#{subject}"
         if not subject or len(name) > _LONGEST_NAME or not subject.isprintable():
-            raise NotAccepted("the token's sub is empty, too long or not printable")
+            problem = "the token's sub is empty, too long or not printable"
+            raise NotAccepted(problem, Reason.CLAIMS)
         if settings.fits(issuer, subject, settings.operators):
             return Caller(name, Role.OPERATOR)
         if not settings.subjects or settings.fits(issuer, subject, settings.subjects):
             return Caller(name)
-        raise NotAllowed(f"{name} may not ask; see KMODBOT_OIDC_SUBJECTS")
+        raise NotAllowed(name)
 
 
 def is_jwt(token: str) -> bool:
@@ -158,34 +169,47 @@ def is_jwt(token: str) -> bool:
 def _unverified(token: str, issuers: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     """Return a token's header and the issuer whose keys must prove the rest."""
     if len(token) > _LONGEST_TOKEN:
-        raise NotAccepted(f"the token is longer than {_LONGEST_TOKEN} characters")
+        raise NotAccepted(f"the token is longer than {_LONGEST_TOKEN} characters", Reason.FORM)
     try:
         whole = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
-        raise NotAccepted("the token is no JSON Web Token") from None
+        raise NotAccepted("the token is no JSON Web Token", Reason.FORM) from None
     header, claims = whole["header"], whole["payload"]
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
-        raise NotAccepted(f"the token must be signed with one of {', '.join(sorted(_ALGORITHMS))}")
+        problem = f"the token must be signed with one of {', '.join(sorted(_ALGORITHMS))}"
+        raise NotAccepted(problem, Reason.FORM)
     issuer = claims.get("iss")
     # A JWT-SVID may leave its issuer out: the trust domain in its subject stands for it.
     if issuer is None and len(issuers) == 1 and str(claims.get("sub")).startswith("spiffe://"):
         return header, issuers[0]
     if issuer not in issuers:
-        raise NotAccepted("the token is of an issuer that is not among KMODBOT_OIDC_ISSUERS")
+        problem = "the token is of an issuer that is not among KMODBOT_OIDC_ISSUERS"
+        raise NotAccepted(problem, Reason.ISSUER)
     return header, issuer
 
 
-_REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
-    (jwt.ExpiredSignatureError, "it has expired"),
-    (jwt.ImmatureSignatureError, "it is not valid yet; compare the clocks"),
-    (jwt.InvalidAudienceError, "its aud does not hold KMODBOT_OIDC_AUDIENCE"),
-    (jwt.InvalidSignatureError, "its signature does not match"),
-    (jwt.InvalidKeyError, "its key and its algorithm do not fit"),
-    (jwt.MissingRequiredClaimError, f"it must have {', '.join(_REQUIRED)}"),
+def claimed_name(token: str) -> str:
+    """Return who a token says it is of, which may be a lie: for the log of what was refused."""
+    try:
+        claims = jwt.decode(token[:_LONGEST_TOKEN], options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        return "a caller"
+    name = f"{claims.get('iss', '')}#{claims.get('sub', '')}"
+    # Whoever sent it may have written anything.
+    return f"who claims to be {ascii(name[:_LONGEST_NAME])[1:-1]}"
+
+
+_EXPLANATIONS: tuple[tuple[type[jwt.PyJWTError], str, Reason], ...] = (
+    (jwt.ExpiredSignatureError, "it has expired", Reason.EXPIRED),
+    (jwt.ImmatureSignatureError, "it is not valid yet; compare the clocks", Reason.NOT_YET),
+    (jwt.InvalidAudienceError, "its aud does not hold KMODBOT_OIDC_AUDIENCE", Reason.AUDIENCE),
+    (jwt.InvalidSignatureError, "its signature does not match", Reason.SIGNATURE),
+    (jwt.InvalidKeyError, "its key and its algorithm do not fit", Reason.KEY),
+    (jwt.MissingRequiredClaimError, f"it must have {', '.join(_REQUIRED)}", Reason.CLAIMS),
 )
 
 
-def _reason(error: Exception) -> str:
-    reasons = (text for kind, text in _REASONS if isinstance(error, kind))
-    return next(reasons, "its header or a claim has a wrong form")
+def _explained(error: Exception) -> tuple[str, Reason]:
+    known = ((text, reason) for kind, text, reason in _EXPLANATIONS if isinstance(error, kind))
+    return next(known, ("its header or a claim has a wrong form", Reason.CLAIMS))

@@ -51,6 +51,15 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
+def fingerprint(token: str) -> str | None:
+    """Return the beginning of a token's SHA-256, by which an operator finds the entry that it had.
+
+    None of what the bot has not made: a digest of what can be guessed gives it away.
+    """
+    made = token.startswith(PREFIX) and len(token) >= len(PREFIX) + _BYTES
+    return digest_of(token).hex()[:12] if made else None
+
+
 def new_token() -> str:
     """Return a token that nobody can guess."""
     return PREFIX + secrets.token_urlsafe(_BYTES)

@@ -29,6 +29,6 @@ def run(_arguments: argparse.Namespace) -> int:
 
 
 async def _migrate(database: Database) -> int:
-    await database.migrate()
-    sys.stdout.write(f"{shown(database.url)} has the schema of this version\n")
+    done = await database.migrate()
+    sys.stdout.write(f"the schema of {shown(database.url)}: {done}\n")
     return 0

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import gidgethub
 from cachetools import LRUCache
 
+from kmodbot.bot.github.denials import denied
 from kmodbot.bot.github.errors import (
+    GitHubDenied,
     GitHubGone,
     GitHubLimited,
+    GitHubRefused,
     GitHubUnauthorized,
     GitHubUnavailable,
     classify,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from kmodbot.bot.github.pace import Wanted
+    from kmodbot.bot.secrets import Secret
     from kmodbot.bot.settings import Settings
 
 _CACHED_ANSWERS = 512
@@ -81,7 +85,7 @@ class GitHubClient:
 
     async def get_ready(self, purpose: Purpose) -> None:
         """Do what comes before a call, so that only the call itself is left to go wrong."""
-        await self._tokens.get(purpose)
+        await self._token(purpose)
 
     async def get(self, path: str, *, accept: str = _JSON, cached: bool = True) -> Any:
         """Read one thing. What is unlikely to be asked again need not be ``cached``."""
@@ -137,10 +141,20 @@ class GitHubClient:
         await self._write(self._writer.delete, path, b"", purpose)
 
     async def page_as_app(self, path: str) -> tuple[Any, str | None]:
-        """Read one page of a list of the App's own; return it and the address of the next one."""
-        page: tuple[Any, str | None] = await self._identified(
-            lambda jwt: self._as_app.page(path, jwt)
-        )
+        """Read one page of a list of the App's own; return it and the address of the next one.
+
+        Raises:
+            GitHubDenied: GitHub does not know the App.
+
+        """
+        try:
+            page: tuple[Any, str | None] = await self._identified(
+                lambda jwt: self._as_app.page(path, jwt)
+            )
+        except GitHubRefused as error:
+            denial = denied(error)
+            self._observer.denied(denial.reason)
+            raise denial from error
         return page
 
     async def post_as_app(self, path: str) -> None:
@@ -172,14 +186,21 @@ class GitHubClient:
     async def _as_installation(
         self, purpose: Purpose, call: Callable[[str], Awaitable[Any]]
     ) -> Any:
-        token = await self._tokens.get(purpose)
+        token = await self._token(purpose)
         try:
             return await self._obeying(call, token.reveal())
         except GitHubUnauthorized:
             # A token ends early when the App's key or installation changes.
             self._tokens.drop(purpose, token)
-        token = await self._tokens.get(purpose)
+        token = await self._token(purpose)
         return await self._obeying(call, token.reveal())
+
+    async def _token(self, purpose: Purpose) -> Secret:
+        try:
+            return await self._tokens.get(purpose)
+        except GitHubDenied as denial:
+            self._observer.denied(denial.reason)
+            raise
 
     async def _ask_as_app(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
         async def call(jwt: str) -> Any:

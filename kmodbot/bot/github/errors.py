@@ -37,6 +37,18 @@ class GitHubUnreachable(GitHubUnavailable):
     """No connection to GitHub came about, so nothing was sent, whatever it would have been."""
 
 
+class GitHubDenied(GitHubUnavailable):
+    """GitHub does not let the App in; ``reason`` tells its operator what to do about it.
+
+    Not a refusal: it says nothing about what was asked for, which may succeed once that is done.
+    """
+
+    def __init__(self, status: int, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
 class GitHubLimited(GitHubUnavailable):
     """GitHub wants us to be silent for ``retry_after`` seconds; nothing was applied.
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cachetools import TLRUCache
 from dateutil.parser import isoparse
 
-from kmodbot.bot.github.errors import GitHubGone, GitHubRefused, GitHubUnavailable
+from kmodbot.bot.github.denials import denied
+from kmodbot.bot.github.errors import GitHubGone, GitHubRefused
 from kmodbot.bot.secrets import Secret
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class InstallationTokens:
         """Return a token that is good for some minutes at least.
 
         Concurrent callers share one request to GitHub.
+
+        Raises:
+            GitHubDenied: GitHub gives the App no such token.
+
         """
         async with self._locks[purpose]:
             token = self._cache.get(purpose)
@@ -92,7 +97,7 @@ class InstallationTokens:
             self._installation = None
             answer = await self._again(purpose)
         except GitHubRefused as error:
-            raise self._explained(error) from error
+            raise denied(error) from error
         expires_at = isoparse(answer["expires_at"]).timestamp() - _MARGIN_SECONDS
         return _Token(Secret(answer["token"]), expires_at)
 
@@ -100,23 +105,7 @@ class InstallationTokens:
         try:
             return await self._request(purpose)
         except GitHubRefused as error:
-            raise self._explained(error) from error
-
-    def _explained(self, error: GitHubRefused) -> GitHubUnavailable:
-        """Say what the operator can do about a token that GitHub will not give.
-
-        Not a refusal: it says nothing about what the token was wanted for.
-        """
-        if error.status == 404:
-            reason = (
-                f"the App is not installed on {self._repository}, or GITHUB_APP_ID or "
-                "GITHUB_REPOSITORY is wrong"
-            )
-        elif error.status == 401:
-            reason = "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not of one App"
-        else:
-            reason = "compare the App's permissions with app.yml"
-        return GitHubUnavailable(f"GitHub gives no token ({error}): {reason}")
+            raise denied(error) from error
 
     async def _request(self, purpose: Purpose) -> Any:
         if self._installation is None:

@@ -54,6 +54,9 @@ class CallObserver(Protocol):
     def parked(self, until: datetime | None) -> None:
         """Take note that nothing is asked until then; None when GitHub serves us again."""
 
+    def denied(self, reason: str) -> None:
+        """Take note that GitHub does not let the App in; ``reason`` says what to do about it."""
+
 
 class Unobserved:
     """Takes note of nothing."""
@@ -62,6 +65,9 @@ class Unobserved:
         """Do nothing."""
 
     def parked(self, until: datetime | None) -> None:
+        """Do nothing."""
+
+    def denied(self, reason: str) -> None:
         """Do nothing."""
 
 

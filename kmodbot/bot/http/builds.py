@@ -12,8 +12,8 @@ from aiohttp import web
 from kmodbot.bot import keys
 from kmodbot.bot.build import Build, Phase, Target
 from kmodbot.bot.dispatch import DispatchFailed
-from kmodbot.bot.errors import ApiError, github_unavailable
-from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+from kmodbot.bot.errors import ApiError, github_unavailable, without_github
+from kmodbot.bot.github.errors import GitHubDenied, GitHubRefused, GitHubUnavailable
 from kmodbot.bot.http.body import read_body, require_json
 from kmodbot.bot.http.wanted import READER
 from kmodbot.bot.requests import Answer
@@ -45,13 +45,13 @@ async def _ask(app: web.Application, wanted: Wanted, caller: Caller) -> Answer:
     try:
         return await app[keys.REQUESTS].ask(wanted, caller)
     except GitHubUnavailable as error:
-        log.warning("it is not known whether %s exists: %s", wanted.target.package, error)
-        message = "GitHub cannot be reached, so it is not known whether the package exists"
+        level = logging.ERROR if isinstance(error, GitHubDenied) else logging.WARNING
+        log.log(level, "it is not known whether %s exists: %s", wanted.target.package, error)
+        message = f"it is not known whether the package exists: {without_github(error)}"
         raise github_unavailable(message, error.retry_after or 30) from error
     except GitHubRefused as error:
         log.error("GitHub refuses to show the releases: %s", error)  # noqa: TRY400
-        message = "GitHub refuses the bot; the operator's log says why"
-        raise github_unavailable(message, 60) from error
+        raise github_unavailable(without_github(error), 60) from error
     except DispatchFailed as error:
         raise _dispatch_failed(error) from error
 
@@ -102,5 +102,7 @@ def _dispatch_failed(error: DispatchFailed) -> ApiError:
         message = "GitHub refused to start the build workflow; the operator's log says why"
         status = HTTPStatus.SERVICE_UNAVAILABLE
         return ApiError(status, "dispatch_refused", message, retry_after=300)
-    message = "GitHub cannot be reached; the build is kept and starts when it can, so ask again"
+    cause = error.__cause__
+    reason = without_github(cause) if isinstance(cause, GitHubUnavailable) else "GitHub is slow"
+    message = f"{reason}; the build is kept and starts when it can, so ask again"
     return github_unavailable(message, error.retry_after)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.auth.refusals import Refused
 from kmodbot.bot.errors import ApiError
 from kmodbot.bot.store.database import UNUSABLE
 
@@ -51,6 +52,10 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _refusal(request: web.Request, error: Exception) -> web.Response:
     """Return the answer ``{"error": {"code", "message", "field"?}}``."""
+    if isinstance(error, Refused):
+        resource = request.match_info.route.resource
+        route = None if resource is None else resource.canonical
+        request.app[keys.REFUSALS].note(error, request.remote, route)
     if isinstance(error, ApiError):
         return _answer(error)
     if isinstance(error, web.HTTPException):

@@ -11,7 +11,7 @@ from aiohttp import ClientError, web
 
 from kmodbot.bot import keys
 from kmodbot.bot.downloads import parse_address
-from kmodbot.bot.errors import ApiError, github_unavailable
+from kmodbot.bot.errors import ApiError, github_unavailable, without_github
 from kmodbot.bot.github.errors import GitHubGone, GitHubRefused, GitHubUnavailable
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ async def fetch_package(request: web.Request) -> web.StreamResponse:
     try:
         answer = await _open(request.app, target)
     except GitHubUnavailable as error:
-        message = "GitHub cannot be reached; ask again"
+        log.warning("%s cannot be looked up: %s", target.package, error)
+        message = f"{without_github(error)}; ask again"
         raise github_unavailable(message, error.retry_after or 30) from error
     except GitHubRefused as error:
-        message = "GitHub refuses the bot; the operator's log says why"
-        raise github_unavailable(message, 60) from error
+        log.error("%s cannot be looked up: %s", target.package, error)  # noqa: TRY400
+        raise github_unavailable(without_github(error), 60) from error
     async with answer:
         if answer.status == HTTPStatus.OK:
             return await _pass_on(request, answer)

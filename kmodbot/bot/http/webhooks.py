@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from kmodbot.bot import keys
+from kmodbot.bot.auth.refusals import Reason, Refused
 from kmodbot.bot.errors import ApiError
 from kmodbot.bot.events import (
     MAX_PAYLOAD,
@@ -20,6 +21,7 @@ from kmodbot.bot.events import (
     parse_event,
 )
 from kmodbot.bot.http.body import check_size, read_body, require_json
+from kmodbot.bot.logs import bind
 from kmodbot.bot.store.database import UNUSABLE
 from kmodbot.bot.store.deliveries import Delivery
 
@@ -85,14 +87,16 @@ async def _store(app: web.Application, delivery: Delivery) -> bool:
     except UNUSABLE as error:
         app[keys.WORKERS].delivery_refused()
         reason = str(error) or type(error).__name__
-        log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
+        with bind(delivery=delivery.guid):
+            log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
         message = "the delivery cannot be stored now; deliver it again later"
         unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error
 
 
-def _unsigned(message: str) -> ApiError:
-    return ApiError(HTTPStatus.UNAUTHORIZED, "invalid_signature", message)
+def _unsigned(message: str) -> Refused:
+    status, who = HTTPStatus.UNAUTHORIZED, "a webhook delivery"
+    return Refused(status, "invalid_signature", message, Reason.WEBHOOK, who)
 
 
 def _header(request: web.Request, name: str) -> str:

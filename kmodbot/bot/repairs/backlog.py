@@ -11,6 +11,7 @@ from kmodbot.bot.logs import bind
 if TYPE_CHECKING:
     import asyncio
 
+    from kmodbot.bot.build import Build
     from kmodbot.bot.dispatch import Dispatcher
 
 
@@ -35,13 +36,18 @@ class Backlog:
         for build in await self._dispatcher.waiting():
             if stopping is not None and stopping.is_set():
                 return
-            try:
-                with bind(build=build.id):
-                    await self._dispatcher.dispatch(build)
-            except DispatchFailed as error:
-                report(f"build {build.id}", error)
-                if error.retry_after is not None:
-                    # GitHub is away or limits us, so the others would fare no better now.
+            with bind(build=build.id):
+                if not await self._start(build):
                     return
-            except Exception as error:
-                report(f"build {build.id}", error)
+
+    async def _start(self, build: Build) -> bool:
+        """Start the run of one build; False when the others would fare no better now."""
+        try:
+            await self._dispatcher.dispatch(build)
+        except DispatchFailed as error:
+            report(f"build {build.id}", error)
+            # GitHub is away or limits us.
+            return error.retry_after is None
+        except Exception as error:
+            report(f"build {build.id}", error)
+        return True

@@ -51,7 +51,8 @@ class Overdue:
         overdue = await self._builds.running(created_before=now - patience)
         for lost in overdue:
             if lost.run_id is None and now - lost.created_at > self._longest:
-                await self._completion.lose(lost)
+                with bind(build=lost.id):
+                    await self._completion.lose(lost)
         wanted = {build.run_id: build for build in overdue if build.run_id is not None}
         if wanted:
             await self._compare_with_list(wanted, now)

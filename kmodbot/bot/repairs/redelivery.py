@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.github.errors import GitHubRefused
+from kmodbot.bot.logs import bind
 from kmodbot.bot.store.deliveries import DeliveryState
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Redelivery:
         states = await self._deliveries.states([each.guid for each in failed])
         missed = [each for each in failed if states.get(each.guid) not in _HANDLED]
         for delivery in missed[:_MOST_AT_ONCE]:
-            await self._redeliver(delivery)
+            with bind(delivery=delivery.guid):
+                await self._redeliver(delivery)
         left = missed[_MOST_AT_ONCE:]
         until = left[0].delivered_at if left else now
         await self._turns.done_until(WORK, until)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
@@ -12,6 +12,7 @@ from kmodbot.bot.store.tables import audit
 from kmodbot.bot.store.texts import storable
 
 if TYPE_CHECKING:
+    from kmodbot.bot.build import Target
     from kmodbot.bot.store.database import Database
 
 
@@ -28,8 +29,30 @@ class AuditRow:
     detail: str
 
 
+def subject_of(target: Target) -> str:
+    """Name what a request for a build is about."""
+    return f"{target.tag}/{target.package}"
+
+
+def new_row(
+    caller: str, action: str, subject: str, outcome: str, detail: str = ""
+) -> dict[str, Any]:
+    """Return the row of what happens now; over-long words are cut to what a column holds."""
+    return {
+        "at": datetime.now(UTC),
+        "caller": storable(caller, 255),
+        "action": storable(action, 64),
+        "subject": storable(subject, 512),
+        "outcome": storable(outcome, 64),
+        "detail": storable(detail),
+    }
+
+
 class Audit:
-    """The trail that state-changing requests leave."""
+    """The trail that state-changing requests leave.
+
+    What changes the store adds its row in the transaction of the change (see ``Builds.reserve``).
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -37,15 +60,8 @@ class Audit:
     async def record(
         self, caller: str, action: str, subject: str, outcome: str, detail: str = ""
     ) -> None:
-        """Add what somebody has just done; over-long words are cut to what a column holds."""
-        row = {
-            "at": datetime.now(UTC),
-            "caller": storable(caller, 255),
-            "action": storable(action, 64),
-            "subject": storable(subject, 512),
-            "outcome": storable(outcome, 64),
-            "detail": storable(detail),
-        }
+        """Add what changed nothing but is worth knowing, such as a refusal."""
+        row = new_row(caller, action, subject, outcome, detail)
         async with self._database.writing() as connection:
             await connection.execute(insert(audit).values(row))
 

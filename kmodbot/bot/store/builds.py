@@ -6,19 +6,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, exists, func, or_, select, update
+from sqlalchemy import delete, exists, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from kmodbot.bot.build import Build, Package, Phase, Target
+from kmodbot.bot.store.audit import new_row as new_audit_row
+from kmodbot.bot.store.audit import subject_of
 from kmodbot.bot.store.build_rows import TARGET_COLUMNS, is_of, new_row, package_columns, read_build
 from kmodbot.bot.store.database import upsert
-from kmodbot.bot.store.tables import builds
+from kmodbot.bot.store.tables import audit, builds
 from kmodbot.bot.store.texts import storable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Update
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from kmodbot.bot.store.database import Database
@@ -28,6 +30,7 @@ _RUNNING = (Phase.DISPATCHED, Phase.BUILDING)
 _OPEN = (Phase.QUEUED, *_RUNNING)
 _RUN_OF_ANOTHER = "its run belongs to another build; was the store used with another GitHub before?"
 _BACK_TO_LIFE = {"error": None, "failed_at": None}
+_GIVEN_UP = {"reservation": None}
 
 
 class Builds:
@@ -41,19 +44,24 @@ class Builds:
         return await self._database.now()
 
     async def reserve(
-        self, build_id: str, target: Target, now: datetime, requested_by: str = ""
+        self,
+        build_id: str,
+        target: Target,
+        now: datetime,
+        requested_by: str = "",
+        *,
+        action: str = "",
+        vanished: Build | None = None,
     ) -> tuple[Build, bool]:
         """Reserve ``target``: return its build and whether this call made it.
 
-        Of any number of concurrent calls for one target, in any number of processes, one gets True.
+        Of any number of concurrent calls for one target, in any number of processes, one gets True,
+        and its ``action`` is in the audit trail (where it has one) as soon as the build is there.
+        The package of a ``vanished`` build no longer exists, so its reservation is given up first.
         """
         build = Build(build_id, target, Phase.QUEUED, now, requested_by=requested_by)
-        existing = await self._insert(build)
+        existing = await self._insert(build, vanished, _trail(build, action, "started"))
         return existing or build, existing is None
-
-    async def release(self, build: Build) -> None:
-        """Give up the reservation of a build whose package no longer exists."""
-        await self._change(build.id, (Phase.DONE,), reservation=None)
 
     async def claim(self, build: Build, now: datetime) -> bool:
         """Take the dispatch of a queued build upon this process.
@@ -143,11 +151,12 @@ class Builds:
         if not await self._bring_back(build, runless, **run, **values):
             await self._change(build.id, (Phase.ERROR,), runless, **run)
 
-    async def adopt(self, build_id: str, target: Target, package: Package, now: datetime) -> None:
-        """Record a package that exists without a build of ours, so that its kernel is proposed."""
-        await self._insert(
-            Build(build_id, target, Phase.DONE, now, package=package, finished_at=now)
-        )
+    async def adopt(self, build: Build, *, action: str = "") -> bool:
+        """Record a package that exists without a build of ours, so that its kernel is proposed.
+
+        False when another build holds the reservation; else ``action`` is in the audit trail.
+        """
+        return await self._insert(build, trail=_trail(build, action, "adopted")) is None
 
     async def take_in(
         self, build: Build, package: Package | None = None, now: datetime | None = None
@@ -282,13 +291,22 @@ class Builds:
         )
         return sorted({build.target.kernel for build in similar})
 
-    async def _insert(self, build: Build) -> Build | None:
-        """Store a build that reserves its target; return the build that holds it already."""
+    async def _insert(
+        self, build: Build, vanished: Build | None = None, trail: dict[str, Any] | None = None
+    ) -> Build | None:
+        """Store a build that reserves its target; return the build that holds it already.
+
+        ``trail`` is its row in the audit trail: whoever finds the one finds the other.
+        """
         while True:
             async with self._database.writing() as connection:
+                if vanished is not None:
+                    await connection.execute(_of_phase(vanished.id, Phase.DONE).values(_GIVEN_UP))
                 statement = upsert(connection.dialect.name, builds).values(**new_row(build))
                 unless_reserved = statement.on_conflict_do_nothing(index_elements=["reservation"])
                 if (await connection.execute(unless_reserved)).rowcount == 1:
+                    if trail is not None:
+                        await connection.execute(insert(audit).values(trail))
                     return None
                 holder = await _one(connection, builds.c.reservation == build.target.key)
             # A holder that gave up between the two statements leaves the target free.
@@ -312,11 +330,7 @@ class Builds:
         *conditions: ColumnElement[bool],
         **values: Any,
     ) -> bool:
-        statement = (
-            update(builds)
-            .where(builds.c.id == build_id, builds.c.phase.in_(phases), *conditions)
-            .values(**values)
-        )
+        statement = _of_phase(build_id, *phases).where(*conditions).values(**values)
         async with self._database.writing() as connection:
             return (await connection.execute(statement)).rowcount == 1
 
@@ -336,6 +350,17 @@ class Builds:
 async def _one(connection: AsyncConnection, condition: ColumnElement[bool]) -> Build | None:
     row = (await connection.execute(select(builds).where(condition))).one_or_none()
     return None if row is None else read_build(row)
+
+
+def _of_phase(build_id: str, *phases: Phase) -> Update:
+    return update(builds).where(builds.c.id == build_id, builds.c.phase.in_(phases))
+
+
+def _trail(build: Build, action: str, outcome: str) -> dict[str, Any] | None:
+    if not action:
+        return None
+    subject, detail = subject_of(build.target), f"build {build.id}"
+    return new_audit_row(build.requested_by, action, subject, outcome, detail)
 
 
 def _moment(now: datetime | None) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import (
     AbstractAsyncContextManager,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -102,7 +105,9 @@ class Database:
 
         """
         if not self.is_shared:
-            await self.migrate()
+            done = await self.migrate()
+            if done.before != done.after:
+                log.info("the schema of %s: %s", shown(self.url), done)
             return
         with self._explaining():
             async with self._engine.connect() as connection:
@@ -112,7 +117,7 @@ class Database:
                 f"the schema of {shown(self.url)} is older than this version: run kmodbot migrate"
             )
 
-    async def migrate(self) -> None:
+    async def migrate(self) -> migrating.Migrated:
         """Bring the schema to the newest version; safe when several processes start at once.
 
         Raises:
@@ -121,7 +126,7 @@ class Database:
         """
         with self._explaining():
             async with self.writing() as connection:
-                await connection.run_sync(migrating.upgrade)
+                return await connection.run_sync(migrating.upgrade)
 
     def explained(self, error: Exception) -> StoreError:
         """Return what an operator is to be told of an error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,36 @@ def alembic_config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
+@dataclass(frozen=True)
+class Migrated:
+    """What became of a schema: its revision before, None of an empty database, and after.
+
+    ``is_ahead`` tells that a newer program has migrated it, and nothing was done.
+    """
+
+    before: str | None
+    after: str
+    is_ahead: bool = False
+
+    def __str__(self) -> str:
+        if self.is_ahead:
+            return f"nothing was done: revision {self.after} is of a newer version than this one"
+        if self.before == self.after:
+            return f"nothing was to do: it has revision {self.after} already"
+        if self.before is None:
+            return f"made, with revision {self.after}"
+        return f"brought from revision {self.before} to {self.after}"
+
+
+def upgrade(connection: Connection, revision: str = "head") -> Migrated:
     """Migrate in the transaction of ``connection``; others who migrate wait for its end."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    if not _is_ahead(connection):
-        command.upgrade(alembic_config(connection), revision)
+    before = _current(connection)
+    if before is not None and _is_ahead(connection):
+        return Migrated(before, before, is_ahead=True)
+    command.upgrade(alembic_config(connection), revision)
+    return Migrated(before, str(_current(connection)))
 
 
 def is_behind(connection: Connection) -> bool:

@@ -52,7 +52,10 @@ def _parse_postgresql(value: str) -> str:
     except ValueError:
         names_database = False
     if not names_database:
-        raise ValueError("expected a PostgreSQL address with the name of a database") from None
+        raise ValueError(
+            "expected a PostgreSQL address with the name of a database, such as "
+            "postgresql://user:password@host/kmodbot"
+        ) from None
     return f"postgresql+asyncpg://{value.partition('://')[2]}"
 
 
@@ -66,6 +69,6 @@ def _parse_sqlite(value: str) -> str:
     if url.database in {None, "", ":memory:"}:
         raise ValueError("expected a file, such as sqlite:///kmodbot.db: memory forgets")
     directory = Path(url.database).resolve().parent
-    if not os.access(directory, os.W_OK):
+    if not (directory.is_dir() and os.access(directory, os.W_OK)):
         raise ValueError(f"the directory {directory} does not exist or cannot be written to")
     return url.set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)

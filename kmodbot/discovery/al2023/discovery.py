@@ -95,6 +95,13 @@ def _whole(found: Iterable[Found], outcomes: Sequence[Outcome]) -> set[str]:
     return read.difference(*(outcome.architectures for outcome in failed))
 
 
+def _reason(url: str, error: FetchError | MetadataError | Unfit) -> str:
+    """Say what is wrong with a source, or with a file below it, without its own address."""
+    text, base = str(error), url.rstrip("/")
+    below = text.removeprefix(base)
+    return below.lstrip("/:").lstrip() if below.startswith(("/", ":")) else text
+
+
 async def _ask(
     source: Source, fetcher: Fetcher, progress: Progress
 ) -> tuple[Outcome, list[Contents]]:
@@ -108,10 +115,10 @@ async def _ask(
             source.url,
             source.architectures,
             "unknown",
-            reason=str(error),
+            reason=_reason(source.url, error),
             unfit=isinstance(error, Unfit),
         )
-        progress.say(f"unknown  {source.url}\n         {error}")
+        progress.say(f"unknown  {source.url}\n         {outcome.reason}")
         return outcome, []
     outcome = _success(source, contents)
     progress.say(f"ok       {source.url}: {outcome.packages} packages, {outcome.kernels} kernels")

@@ -94,7 +94,7 @@ async def _base_or_list(url: str, fetcher: Fetcher) -> Mirrors:
         try:
             document = await fetcher.small(url)
         except FetchError:
-            raise Unfit(url, f"is no repository: {index} {missing.reason}") from None
+            raise Unfit(url, f"is no repository: {PATH}: {missing.reason}") from None
         return _parsed(document, url)
     return Mirrors((url,))
 

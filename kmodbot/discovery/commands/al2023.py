@@ -15,7 +15,7 @@ from kmodbot.kernels import ARCHITECTURES, InvalidInput, parse_architecture
 if TYPE_CHECKING:
     import argparse
 
-    from kmodbot.discovery.al2023 import Discovery, RepositorySpec
+    from kmodbot.discovery.al2023 import Discovery, Outcome, RepositorySpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,9 +121,9 @@ def _give(
 
     unread = [outcome for outcome in discovery.outcomes if outcome.status == "unknown"]
     if any(outcome.unfit for outcome in unread):
-        return _fail("; ".join(outcome.reason for outcome in unread if outcome.unfit), 2)
+        return _fail("; ".join(_told(outcome) for outcome in unread if outcome.unfit), 2)
     if unread and not (arguments.allow_partial and discovery.kernels):
-        reasons = "; ".join(outcome.reason for outcome in unread)
+        reasons = "; ".join(map(_told, unread))
         return _fail(f"the list would not be whole, so none is given: {reasons}", 1)
     result = listing(discovery) if document is None else merge(document, discovery)
     try:
@@ -138,6 +138,10 @@ def _give(
     else:
         sys.stdout.write(_report(discovery))
     return 0
+
+
+def _told(outcome: Outcome) -> str:
+    return f"{outcome.url}: {outcome.reason}"
 
 
 def _report(discovery: Discovery) -> str:

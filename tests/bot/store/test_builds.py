@@ -6,11 +6,16 @@ import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from kmodbot.bot.build import Build, Phase, Target
 from kmodbot.kernels import Driver, Kernel
 from tests.bot.store.conftest import NOW, PACKAGE, target
 
 if TYPE_CHECKING:
+    from kmodbot.bot.store.audit import Audit
     from kmodbot.bot.store.builds import Builds
     from kmodbot.bot.store.database import Database
 
@@ -78,10 +83,35 @@ class TestReservation:
     async def test_a_build_whose_package_vanished_makes_room(self, builds: Builds) -> None:
         build, _ = await builds.reserve("first", target(), NOW)
         await builds.done("first", PACKAGE)
-        await builds.release(build)
+        again, created = await builds.reserve("second", target(), NOW, vanished=build)
 
-        assert await builds.of_target(target()) is None
-        assert (await builds.reserve("second", target(), NOW))[1]
+        assert created
+        assert await builds.of_target(target()) == again
+        # Who saw the same package vanish, but came later, finds the build that takes its place.
+        assert await builds.reserve("third", target(), NOW, vanished=build) == (again, False)
+
+    async def test_a_build_and_its_audit_row_come_to_be_together(
+        self, builds: Builds, audit: Audit
+    ) -> None:
+        answers = await asyncio.gather(
+            *(builds.reserve(f"b{n}", target(), NOW, f"c{n}", action="ask") for n in range(5))
+        )
+
+        (made,) = [build for build, created in answers if created]
+        (row,) = await audit.last(9)
+        assert (row.caller, row.action, row.outcome) == (made.requested_by, "ask", "started")
+        assert row.detail == f"build {made.id}"
+
+    async def test_without_its_audit_row_there_is_no_build(
+        self, builds: Builds, database: Database
+    ) -> None:
+        async with database.writing() as connection:
+            await connection.execute(text("DROP TABLE audit"))
+
+        with pytest.raises(DBAPIError):
+            await builds.reserve("b1", target(), NOW, "token-1", action="build.request")
+
+        assert await builds.get("b1") is None
 
 
 class TestPhases:

@@ -22,12 +22,10 @@ from kmodbot.bot.store.tables import metadata
 from tests.bot.store.conftest import NOW, target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
     from sqlalchemy import Connection
 
-    from tests.bot.postgresql import Server
 
 # As the first version wrote them.
 OLD_ROWS = (
@@ -45,18 +43,6 @@ OLD_ROWS = (
     ('failed-1', 'workflow_run', CAST('{}' AS BYTES), 'failed',
     '2026-11-23 12:00:00.000000+00:00', 5)""",
 )
-
-
-@pytest.fixture
-def empty_url(store: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return the address of a database without any table."""
-    if store == "sqlite":
-        yield f"sqlite:///{tmp_path}/empty.db"
-        return
-    server: Server = request.getfixturevalue("postgresql")
-    name = server.create()
-    yield server.url(name)
-    server.drop(name)
 
 
 @pytest.fixture

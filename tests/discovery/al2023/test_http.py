@@ -210,7 +210,7 @@ async def test_a_tampered_download_leaves_nothing_in_the_cache(cdn: Cdn, tmp_pat
     url = cdn.add("r", SAMPLES)
     cdn.files[PRIMARY] = cdn.files[PRIMARY][:-1] + b"!"
     message = reason(await ask(url, cache=tmp_path))
-    assert f"{cdn.url(PRIMARY)}: has the checksum sha256:" in message
+    assert message.startswith("repodata/primary.xml.gz: has the checksum sha256:")
     assert kept(tmp_path) == {".document"}
 
 
@@ -227,3 +227,14 @@ async def test_missing_is_an_error_of_its_own(cdn: Cdn, tmp_path: Path) -> None:
                 await fetcher.small(url)
         with pytest.raises(FetchError, match="names another host"):
             await fetcher.small("file://elsewhere/etc/hosts")
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_reason_does_not_name_the_source_again(cdn: Cdn, status: int) -> None:
+    url = cdn.url("r")
+    cdn.failures = {"r/repodata/repomd.xml": [status] * 9}
+    said = reason(await ask(url))
+
+    assert url not in said
+    assert "repodata/repomd.xml: " in said
+    assert str(status) in said
