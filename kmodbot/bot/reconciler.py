@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # As many as the pause between writes lets through in a minute; the others follow in the next turn.
 _MOST_PROPOSALS = 20
+_SECONDS_FOR_A_LOOK = 1.0
 
 
 @dataclass
@@ -59,6 +60,26 @@ class Reconciler:
             ):
                 turn = functools.partial(self._in_turn, work, seconds, repair)
                 group.create_task(_tried(work, turn))
+
+    async def redeliver(self) -> None:
+        """Ask for failed deliveries out of turn, once the store can take them.
+
+        Raises what the store raises while it cannot.
+
+        Raises:
+            GitHubUnavailable: GitHub cannot be asked now.
+
+        """
+        is_ours = False
+        while not is_ours:
+            await self.turns.hasten(redelivery.WORK)
+            turn = self.turns.turn(redelivery.WORK, self.settings.redeliver_seconds)
+            async with turn as is_ours:
+                if is_ours:
+                    await self.redelivery.look()
+            if not is_ours:
+                # A look that goes on has begun too early.
+                await asyncio.sleep(_SECONDS_FOR_A_LOOK)
 
     async def _in_turn(
         self, work: str, seconds: float, repair: Callable[[], Awaitable[None]]

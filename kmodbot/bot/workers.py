@@ -7,7 +7,8 @@ import contextlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.attempts import attempt
+from kmodbot.bot.attempts import attempt, report
+from kmodbot.bot.github.errors import GitHubUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +26,8 @@ _SECONDS_AFTER_AN_ERROR = 5
 # How often it is seen whether discovery is due.
 _SECONDS_BETWEEN_DISCOVERIES = 60
 _SECONDS_BETWEEN_FORGETTING = 3600
+_SECONDS_UNTIL_FAILURES_ARE_LISTED = 30
+_SECONDS_AFTER_AN_OUTAGE = 60
 
 
 class Workers:
@@ -52,6 +55,7 @@ class Workers:
         # What happened while no bot ran is not known.
         self._list_changed.set()
         self._stopping = asyncio.Event()
+        self._refused = asyncio.Event()
 
     def stop(self) -> None:
         """Let every loop end after the step it is in."""
@@ -59,10 +63,15 @@ class Workers:
         self._pool.wake()
         self._reconciler.backlog.wake()
         self._list_changed.set()
+        self._refused.set()
 
     def delivery_arrived(self) -> None:
         """Wake the loop that works deliveries off."""
         self._pool.wake()
+
+    def delivery_refused(self) -> None:
+        """Have GitHub deliver again what the store could not take, as soon as it can."""
+        self._refused.set()
 
     async def run(self) -> None:
         """Work until told to stop, and end what is under way then."""
@@ -72,6 +81,7 @@ class Workers:
                 group.create_task(attempt("the first call of GitHub", self._enter))
                 group.create_task(self._repeat("deliveries", self._pool.step))
                 group.create_task(self._repeat("reconciler", self._reconcile_and_rest))
+                group.create_task(self._repeat("refused deliveries", self._redeliver_refused))
                 group.create_task(self._repeat("builds that wait", self._start_waiting))
                 group.create_task(self._repeat("branches", self._regenerate_branches))
                 group.create_task(self._repeat("discovery", self._rest_and_discover))
@@ -117,6 +127,25 @@ class Workers:
     async def _reconcile_and_rest(self) -> None:
         await self.reconcile()
         await self._rest(self._settings.reconcile_seconds)
+
+    async def _redeliver_refused(self) -> None:
+        await self._refused.wait()
+        if self._stopping.is_set():
+            return
+        try:
+            await self._reconciler.redeliver()
+            # GitHub may need a moment to list what it has just failed to deliver.
+            await self._rest(_SECONDS_UNTIL_FAILURES_ARE_LISTED)
+            self._refused.clear()
+            await self._reconciler.redeliver()
+        except GitHubUnavailable as error:
+            self._refused.set()
+            report("refused deliveries", error)
+            await self._rest(error.retry_after or _SECONDS_AFTER_AN_OUTAGE)
+        except Exception:
+            # While the store is away this is tried every few seconds.
+            self._refused.set()
+            raise
 
     async def _start_waiting(self) -> None:
         await self._reconciler.backlog.work_off(self._stopping)

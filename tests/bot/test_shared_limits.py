@@ -174,6 +174,13 @@ class TestSilence:
         assert seconds > 3000
         assert unsaid == 0
 
+    async def test_one_without_end_ends_for_the_others_after_an_hour(
+        self, mine: SharedLimits, theirs: SharedLimits
+    ) -> None:
+        await mine.be_silent(10.0**9, 0)
+
+        assert (await theirs.silence())[0] <= 3600 + SKEW
+
     async def test_the_next_one_of_another_process_grows_from_it(self) -> None:
         silence = Silence()
         assert silence.join(240, 3)
@@ -248,3 +255,22 @@ async def told_to_be_silent(bot: Bot, github: Sandbox) -> None:
     github.faults.add(Fault(path="/dispatches", kind="secondary_limit", seconds=3600))
     status, _ = await bot.ask()
     assert status == 503
+
+
+class TestBots:
+    async def test_a_build_waits_for_the_writes_of_another_bot_and_its_node_does_not(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        github.hold_runs()
+        async with running_bot(settings, github) as one, running_bot(settings, github) as other:
+            async with one.app[keys.GITHUB].turn():
+                status, asked = await other.ask()
+                assert status == 202
+                assert (await other.status(asked["build_id"]))["phase"] == "queued"
+                assert github.runs == []
+
+            async def is_dispatched() -> bool:
+                return bool((await other.status(asked["build_id"]))["phase"] == "dispatched")
+
+            await eventually(is_dispatched)
+            assert len(github.runs) == 1

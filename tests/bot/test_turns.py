@@ -112,6 +112,17 @@ async def test_work_that_is_broken_off_is_due_at_once(mine: Turns, theirs: Turns
     assert await is_theirs(theirs)
 
 
+async def test_work_that_fails_is_due_when_its_interval_is_over(mine: Turns, theirs: Turns) -> None:
+    async def fail() -> None:
+        async with mine.turn("work", HOUR):
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    assert not await is_theirs(theirs)
+
+
 async def test_what_a_process_that_died_has_held_is_free_again_soon(
     leases: Leases, theirs: Turns
 ) -> None:

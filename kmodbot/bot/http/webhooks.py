@@ -28,7 +28,6 @@ from kmodbot.bot.store.deliveries import Delivery
 if TYPE_CHECKING:
     from kmodbot.bot.events import Event
     from kmodbot.bot.settings import Settings
-    from kmodbot.bot.store.intake import Intake
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ async def receive_delivery(request: web.Request) -> web.Response:
     event = _read(kind, payload, settings)
     if event is None:
         return _answer(_IGNORED)
-    if await _store(app[keys.INTAKE], Delivery(guid, kind, essence(event, settings))):
+    if await _store(app, Delivery(guid, kind, essence(event, settings))):
         app[keys.WORKERS].delivery_arrived()
     return _answer(_ACCEPTED)
 
@@ -82,10 +81,11 @@ def _read(kind: str, payload: bytes, settings: Settings) -> Event | None:
         raise ApiError(HTTPStatus.BAD_REQUEST, "invalid_payload", str(error)) from error
 
 
-async def _store(intake: Intake, delivery: Delivery) -> bool:
+async def _store(app: web.Application, delivery: Delivery) -> bool:
     try:
-        return await intake.receive(delivery)
+        return await app[keys.INTAKE].receive(delivery)
     except UNUSABLE as error:
+        app[keys.WORKERS].delivery_refused()
         reason = str(error) or type(error).__name__
         with bind(delivery=delivery.guid):
             log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400

@@ -55,7 +55,7 @@ class Turns:
     async def turn(self, work: str, every: float) -> AsyncIterator[bool]:
         """Take the turn that comes once in ``every`` seconds; False when it is not to be had.
 
-        Work that is broken off is due again at once.
+        Work that is broken off is due again at once, work that fails when its interval is over.
 
         Raises:
             LeaseLost: another process may have begun, so the block was ended.
@@ -65,11 +65,13 @@ class Turns:
         if lease is None:
             yield False
             return
-        due = lease.taken_at
+        due = lease.taken_at + timedelta(seconds=every)
         try:
             async with self._renewed(lease):
                 yield True
-            due += timedelta(seconds=every)
+        except (asyncio.CancelledError, LeaseLost):
+            due = lease.taken_at
+            raise
         finally:
             await self._give_back(lease, due)
 

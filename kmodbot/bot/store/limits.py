@@ -40,6 +40,8 @@ _WRITES, _SILENCE = "github writes", "github silence"
 _LONGEST_WRITE_SECONDS = 10.0
 # Who waits for a write of another process, whose end is not known, looks again after such a pause.
 _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.25
+# GitHub's longest limit is by the hour. What outlives a restart must not last for ever by mistake.
+_LONGEST_SILENCE_SECONDS = 3600.0
 # How old what is known of a silence may be where nobody announces one.
 _SECONDS_BETWEEN_LOOKS = 5.0
 # A store that hangs keeps nobody from asking GitHub for longer than this, and not each time.
@@ -114,7 +116,8 @@ class SharedLimits:
     async def be_silent(self, seconds: float, unsaid: int) -> None:
         """Have all processes be silent; ``unsaid`` counts the silences in a row without a time."""
         async with self._forgiving():
-            until = await self._database.now() + timedelta(seconds=seconds)
+            shared = min(seconds, _LONGEST_SILENCE_SECONDS)
+            until = await self._database.now() + timedelta(seconds=shared)
             await self._database.write(lambda c: _silence(c, until, unsaid))
         for tell in self._others:
             tell()
