@@ -7,9 +7,7 @@ at again, and each step does nothing where its work is done already.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt, each
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from kmodbot.bot.repairs.turns import Turns
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
-
-log = logging.getLogger(__name__)
 
 # As many as the pause between writes lets through in a minute; the others follow in the next turn.
 _MOST_PROPOSALS = 20
@@ -60,19 +56,13 @@ class Reconciler:
                 group.create_task(self._in_turn(work, seconds, repair))
 
     async def catch_up(self) -> None:
-        """Take in the runs that the store does not know, if it has not seen GitHub for a while.
+        """Take in the runs that the store does not know; for the start, before the first request.
 
-        A store that is new, or that was restored from a backup, knows nothing of the builds that
-        are under way. Whoever asks for one of them before they are known starts it once more.
+        A store that is new, or that was restored from a backup, does not know what is under way.
+        Who asks for it before it is known would start it once more.
         """
-        seconds = self.settings.redeliver_seconds
-        last = await self.turns.looked_until(recovery.WORK)
-        if last is not None and datetime.now(UTC) - last < timedelta(seconds=2 * seconds):
-            return
-        since = "at all" if last is None else f"since {last.isoformat(timespec='seconds')}"
-        log.info("the store has not seen GitHub %s: looking for runs that it does not know", since)
-        # Whoever has the turn may have failed in it.
-        await self.turns.take(recovery.WORK, seconds)
+        # Whoever has the turn may have failed in it, or may be of the time before the backup.
+        await self.turns.take(recovery.WORK, self.settings.redeliver_seconds)
         await _tried(recovery.WORK, self.recovery.look)
 
     async def _in_turn(

@@ -215,6 +215,38 @@ class TestALostStore:
 
         assert len(github.pulls) == 1
 
+    async def test_what_was_declined_is_not_proposed_again(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        async with running_bot(settings, github) as bot:
+            _, asked = await bot.ask()
+            await bot.finished(asked["build_id"])
+            await decline(bot)
+        lose(tmp_path)
+
+        async with running_bot(settings, github) as bot:
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert await bot.app[keys.BUILDS].unproposed() == []
+
+        assert len(github.pulls) == 1
+
+
+async def decline(bot: Bot) -> None:
+    """Close the only pull request and delete its branch, as a maintainer does."""
+    (pull,) = bot.github.pulls
+    repository = f"{bot.github.api_url}/repos/acme/hello-driver"
+    session = bot.client.session
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    closed = {"state": "closed"}
+    async with session.patch(
+        f"{repository}/pulls/{pull.number}", json=closed, headers=headers
+    ) as answer:
+        assert answer.status == 200
+    ref = f"{repository}/git/refs/heads/{pull.head_ref}"
+    async with session.delete(ref, headers=headers) as answer:
+        assert answer.status == 204
+
 
 class TestAnOlderBackup:
     """The store is as it was before: what came after must not come about twice."""
@@ -226,7 +258,6 @@ class TestAnOlderBackup:
         async with running_bot(settings, github):
             """Make a store."""
         backup = (tmp_path / "kmodbot.db").read_bytes()
-        seldom = dataclasses.replace(settings, redeliver_seconds=1e-6)
         async with running_bot(settings, github) as bot:
             _, first = await bot.ask()
             assert len(github.runs) == 1
@@ -234,7 +265,7 @@ class TestAnOlderBackup:
         (tmp_path / "kmodbot.db").write_bytes(backup)
 
         # Without the pause in which a bot of the other tests looks round.
-        app = create_app(seldom)
+        app = create_app(settings)
         async with TestClient(TestServer(app)) as client:
             status, again = await Bot(client, app, github).ask()
 
