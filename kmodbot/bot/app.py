@@ -68,6 +68,8 @@ log = logging.getLogger(__name__)
 
 # A store that does not answer must not keep a process from ending.
 _SECONDS_TO_GIVE_BACK = 2.0
+# How long a start may wait for what GitHub knows and the store does not.
+_SECONDS_TO_CATCH_UP = 10.0
 _STOPPED_AT = web.AppKey("stopped_at", list[float])
 
 
@@ -81,6 +83,7 @@ def create_app(settings: Settings) -> web.Application:
     add_routes(app)
     app.cleanup_ctx.append(_assemble)
     app.cleanup_ctx.append(open_api)
+    app.cleanup_ctx.append(_catch_up)
     app.cleanup_ctx.append(_work)
     app.on_shutdown.append(_begin_to_stop)
     return app
@@ -168,6 +171,15 @@ async def _find_kernels(settings: Settings) -> Discovery:
     specs = [RepositorySpec(url) for url in settings.discovery_repositories]
     async with Fetcher(cache_directory()) as fetcher:
         return await discover(specs or DEFAULT_REPOSITORIES, fetcher=fetcher)
+
+
+async def _catch_up(app: web.Application) -> AsyncIterator[None]:
+    looking = asyncio.create_task(app[keys.WORKERS].catch_up())
+    # What takes longer goes on while requests are served.
+    await asyncio.wait({looking}, timeout=_SECONDS_TO_CATCH_UP)
+    yield
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

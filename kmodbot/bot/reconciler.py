@@ -81,6 +81,16 @@ class Reconciler:
                 # A look that goes on has begun too early.
                 await asyncio.sleep(_SECONDS_FOR_A_LOOK)
 
+    async def catch_up(self) -> None:
+        """Take in the runs that the store does not know; for the start, before the first request.
+
+        A store that is new, or that was restored from a backup, does not know what is under way.
+        Who asks for it before it is known would start it once more.
+        """
+        # Whoever has the turn may have failed in it, or may be of the time before the backup.
+        await self.turns.take(recovery.WORK, self.settings.redeliver_seconds)
+        await _tried(recovery.WORK, self.recovery.look)
+
     async def _in_turn(
         self, work: str, seconds: float, repair: Callable[[], Awaitable[None]]
     ) -> None:

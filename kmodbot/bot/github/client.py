@@ -66,6 +66,7 @@ class GitHubClient:
         self._writer = Transport(session, self._observer, self.quota, **base)
         self._identity = Identity(settings.app_id, settings.private_key)
         self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
+        self.owner = settings.repository.split("/")[0]
         self._repository = f"/repos/{settings.repository}"
         self._shared = shared or Unshared()
         self._pace = Pace(settings.write_seconds, self._shared)
