@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import logging
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import answer
 from kmodbot.bot.metrics import Metrics
+from kmodbot.bot.ownership import Ownership
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.proposals import Proposals
 from kmodbot.bot.reachability import Reachability
@@ -40,6 +42,7 @@ from kmodbot.bot.repairs.overdue import Overdue
 from kmodbot.bot.repairs.recovery import Recovery
 from kmodbot.bot.repairs.redelivery import Redelivery
 from kmodbot.bot.repairs.turns import Turns
+from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
 from kmodbot.bot.store.builds import Builds
@@ -48,6 +51,7 @@ from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
+from kmodbot.bot.store.owner import Owners
 from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
@@ -70,7 +74,7 @@ _STOPPED_AT = web.AppKey("stopped_at", list[float])
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
     app = web.Application(middlewares=[answer], client_max_size=MAX_PAYLOAD)
-    app[keys.SETTINGS] = settings
+    app[keys.SETTINGS] = dataclasses.replace(settings, known=KnownRepository())
     app[keys.CHANGES] = Changes()
     app[keys.METRICS] = metrics = Metrics()
     app[keys.REACHABILITY] = Reachability(metrics.github)
@@ -94,7 +98,9 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
             client = GitHubClient(session, settings, app[keys.REACHABILITY])
-            repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
+            ownership = Ownership(settings, Owners(database), _end)
+            repository = RepositoryInfo(client, ownership.check)
+            runs = Runs(client, settings.workflow)
             contents = Contents(client, repository)
             index = PackageIndex(
                 Releases(client), Downloads(session), repository, settings.index_seconds
@@ -124,7 +130,10 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
             app[keys.WORKERS] = _workers(app, runs, completion, proposals)
+            await ownership.begin(repository.facts)
             yield
+            if ownership.refusal is not None:
+                raise ownership.refusal
     finally:
         await database.close()
 
@@ -155,6 +164,15 @@ def _workers(
         Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
         list_changed,
     )
+
+
+def _end() -> None:
+    """End the process as a signal does."""
+    asyncio.get_running_loop().call_soon(_exit)
+
+
+def _exit() -> None:
+    raise web.GracefulExit
 
 
 async def _find_kernels(settings: Settings) -> Discovery:
