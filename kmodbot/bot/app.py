@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import logging
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import answer
 from kmodbot.bot.metrics import Metrics
+from kmodbot.bot.ownership import Ownership
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.proposals import Proposals
 from kmodbot.bot.reachability import Reachability
@@ -43,6 +45,7 @@ from kmodbot.bot.repairs.recovery import Recovery
 from kmodbot.bot.repairs.redelivery import Redelivery
 from kmodbot.bot.repairs.reruns import Reruns
 from kmodbot.bot.repairs.turns import Turns
+from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
 from kmodbot.bot.store.builds import Builds
@@ -52,6 +55,7 @@ from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
 from kmodbot.bot.store.limits import SharedLimits
+from kmodbot.bot.store.owner import Owners
 from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
@@ -76,7 +80,7 @@ _STOPPED_AT = web.AppKey("stopped_at", list[float])
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
     app = web.Application(middlewares=[answer], client_max_size=MAX_PAYLOAD)
-    app[keys.SETTINGS] = settings
+    app[keys.SETTINGS] = dataclasses.replace(settings, known=KnownRepository())
     app[keys.CHANGES] = Changes()
     app[keys.METRICS] = metrics = Metrics()
     app[keys.REACHABILITY] = Reachability(metrics.github)
@@ -102,7 +106,9 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
             client = GitHubClient(session, settings, app[keys.REACHABILITY], limits)
-            repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
+            ownership = Ownership(settings, Owners(database), _end)
+            repository = RepositoryInfo(client, ownership.check)
+            runs = Runs(client, settings.workflow)
             contents = Contents(client, repository)
             index = PackageIndex(
                 Releases(client), Downloads(session), repository, settings.index_seconds
@@ -133,7 +139,10 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
             app[keys.WORKERS] = _workers(app, runs, completion, proposals, turns)
+            await ownership.begin(repository.facts)
             yield
+            if ownership.refusal is not None:
+                raise ownership.refusal
     finally:
         await database.close()
 
@@ -165,6 +174,15 @@ def _workers(
         list_changed,
         functools.partial(app[keys.GITHUB].get_ready, Purpose.READ),
     )
+
+
+def _end() -> None:
+    """End the process as a signal does."""
+    asyncio.get_running_loop().call_soon(_exit)
+
+
+def _exit() -> None:
+    raise web.GracefulExit
 
 
 async def _find_kernels(settings: Settings) -> Discovery:
