@@ -53,5 +53,6 @@ class SharedReadings(Generic[Key, Value]):
             return await asyncio.shield(reading.task)
         except Exception:
             if self._readings.get(key) is reading:
-                del self._readings[key]
+                # It may have become too old meanwhile.
+                self._readings.pop(key, None)
             raise

@@ -318,7 +318,7 @@ async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]
 async def serving(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run ``kmodbot serve`` as a process, which is gone after the block."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "kmodbot.bot.__main__"),
+        *(sys.executable, "-m", "kmodbot.cli", "serve"),
         env=environment,
         cwd=Path(__file__).parents[2],
         stderr=asyncio.subprocess.PIPE,

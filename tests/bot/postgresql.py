@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kmodbot.bot.store.database import Database
+from tests.ports import held_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,15 +116,16 @@ def running(*, durable: bool) -> Iterator[Server]:
         raise NotInstalled("PostgreSQL's server is missing: apt-get install postgresql")
     directory = Path(tempfile.mkdtemp(prefix="kmodbot-postgresql-"))
     settings = _SETTINGS if durable else _SETTINGS | _FORGETFUL
-    server = Server(directory, found[-1].parent, _free_port(), settings)
-    try:
-        _initialise(server)
-        server.start()
-        yield server
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            server.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with held_port() as port:
+        server = Server(directory, found[-1].parent, port, settings)
+        try:
+            _initialise(server)
+            server.start()
+            yield server
+        finally:
+            with suppress(subprocess.CalledProcessError):
+                server.stop()
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -184,10 +185,3 @@ def _run_as_owner(command: list[str]) -> None:
         stdout=subprocess.DEVNULL,
         **as_owner,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import signal
-import socket
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -23,11 +19,12 @@ from kmodbot.bot.settings import Settings
 from kmodbot.bot.store.builds import Builds
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.tables import audit, builds
-from tests.bot import mortal
 from tests.bot.conftest import DEBIAN, eventually, git, kernels_listed, on_both_stores
+from tests.bot.forker import Forker
+from tests.ports import held_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from kmodbot.sandbox import Call, Sandbox
 
@@ -49,26 +46,19 @@ class MortalBot:
     unaccounted: list[str] = field(default_factory=list)
     starts: int = 0
     pid: int | None = None
-    forker: asyncio.subprocess.Process = field(init=False)
+    forker: Forker = field(default_factory=Forker)
     keeper: asyncio.Task[None] = field(init=False)
     ended: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def __aenter__(self) -> MortalBot:
-        self.forker = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", mortal.__name__),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
-        )
+        await self.forker.__aenter__()
         self.keeper = asyncio.create_task(self._keep_alive())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.keeper.cancel()
         await asyncio.gather(self.keeper, return_exceptions=True)
-        assert self.forker.stdin is not None
-        self.forker.stdin.close()
-        await self.forker.wait()
+        await self.forker.__aexit__()
         await self._is_gone()
 
     async def kill(self) -> None:
@@ -82,17 +72,11 @@ class MortalBot:
             await self.ended.wait_for(lambda: self.pid != victim)
 
     async def _keep_alive(self) -> None:
-        assert self.forker.stdin is not None
-        assert self.forker.stdout is not None
         while True:
             self.starts += 1
-            order = {
-                "environment": self.environment,
-                "commits": self.starts if self.dies_by_itself else 0,
-            }
-            self.forker.stdin.write(json.dumps(order).encode() + b"\n")
-            self.pid = int((await self.forker.stdout.readline()).split()[1])
-            await self.forker.stdout.readline()
+            commits = self.starts if self.dies_by_itself else 0
+            self.pid = await self.forker.start(self.environment, commits=commits)
+            await self.forker.ended()
             self.unaccounted += await unaccounted(self.database)
             await self._is_gone()
 
@@ -116,10 +100,13 @@ class MortalBot:
 
 
 @pytest.fixture
-def environment(github: Sandbox, database_url: str) -> dict[str, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def port() -> Iterator[int]:
+    with held_port() as port:
+        yield port
+
+
+@pytest.fixture
+def environment(github: Sandbox, database_url: str, port: int) -> dict[str, str]:
     github.webhook_url = f"http://127.0.0.1:{port}/webhooks/github"
     return {
         **github.environment(),

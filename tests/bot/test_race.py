@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import os
 import signal
-import socket
-import sys
 from collections import Counter
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from tests.bot import mortal
 from tests.bot.conftest import DEBIAN, eventually, on_both_stores
+from tests.bot.forker import Forker
+from tests.ports import held_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,43 +28,18 @@ KERNELS = 50
 @asynccontextmanager
 async def bot_processes(environment: dict[str, str]) -> AsyncIterator[list[aiohttp.ClientSession]]:
     """Run ``kmodbot serve`` several times; yield what speaks to each, once all of them answer."""
-    forker = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", mortal.__name__),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    assert forker.stdin is not None
-    assert forker.stdout is not None
-    try:
-        async with AsyncExitStack() as stack:
-            bots = []
-            for port in free_ports(PROCESSES):
-                order = {"environment": environment | {"PORT": str(port)}, "commits": 0}
-                forker.stdin.write(json.dumps(order).encode() + b"\n")
-                session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
-                bots.append(await stack.enter_async_context(session))
-            said = [(await forker.stdout.readline()).split() for _ in bots]
-            assert [word for word, _ in said] == [b"started"] * PROCESSES
-            for bot in bots:
-                await eventually(functools.partial(answers, bot), seconds=60)
-            yield bots
-            for _, pid in said:
-                os.kill(int(pid), signal.SIGTERM)
-            ended = [(await forker.stdout.readline()).split() for _ in bots]
-            assert [status for *_, status in ended] == [b"0"] * PROCESSES
-    finally:
-        # Bots that still run are killed then.
-        forker.stdin.close()
-        await forker.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+    async with Forker() as forker, AsyncExitStack() as stack:
+        bots, pids = [], []
+        for port in [stack.enter_context(held_port()) for _ in range(PROCESSES)]:
+            pids.append(await forker.start(environment | {"PORT": str(port)}))
+            session = aiohttp.ClientSession(f"http://127.0.0.1:{port}")
+            bots.append(await stack.enter_async_context(session))
+        for bot in bots:
+            await eventually(functools.partial(answers, bot), seconds=60)
+        yield bots
+        for pid in pids:
+            os.kill(pid, signal.SIGTERM)
+        assert [await forker.ended() for _ in bots] == [0] * PROCESSES
 
 
 async def answers(bot: aiohttp.ClientSession) -> bool:

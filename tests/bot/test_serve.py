@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
-import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
-from tests.bot.conftest import DEBIAN
+from tests.bot.conftest import DEBIAN, serving
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from kmodbot.sandbox import Sandbox
-
-
-@asynccontextmanager
-async def serving(environment: dict[str, str]) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "kmodbot.cli", "serve"),
-        env=environment,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 @pytest.fixture

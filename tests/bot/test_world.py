@@ -89,9 +89,11 @@ class Machine(RuleBasedStateMachine):
     def strike(self, kind: Any, times: int = 1, **what: Any) -> None:
         self.github.faults.add(Fault(kind=kind, times=times, **what))
 
-    @rule(node=nodes, count=st.integers(1, 4))
-    def some_nodes_ask(self, node: dict[str, str], count: int) -> None:
+    @rule(node=nodes, count=st.integers(1, 4), patient=st.booleans())
+    def some_nodes_ask(self, node: dict[str, str], count: int, patient: bool) -> None:
         async def ask() -> None:
+            if patient and not self.world.bots:
+                await self.world.start()
             answers = await asyncio.gather(*(self.world.ask(node) for _ in range(count)))
             HAPPENED.update(f"a node was answered with {status}" for status in answers)
 
@@ -226,9 +228,11 @@ class Machine(RuleBasedStateMachine):
     def a_bot_is_started(self) -> None:
         self.do(self.world.start())
 
-    @rule(which=some, gently=st.booleans())
-    def a_bot_is_taken_away(self, which: int, gently: bool) -> None:
+    @rule(which=some, gently=st.booleans(), comes_back=st.booleans())
+    def a_bot_is_taken_away(self, which: int, gently: bool, comes_back: bool) -> None:
         self.do(self.world.take_away(which, gently=gently))
+        if comes_back:
+            self.do(self.world.start())
 
     @rule(which=some, effects=st.integers(1, 30))
     def a_bot_is_about_to_die(self, which: int, effects: int) -> None:
