@@ -83,5 +83,5 @@ class Adoption:
         taken = await self._builds.of_run(run.id)
         if taken is not None:
             note(build=taken.id)
-        log.info("run %d, which nobody asked us for, builds %s", run.id, target.package)
+        log.info("run %d, which the store did not know, builds %s", run.id, target.package)
         return taken

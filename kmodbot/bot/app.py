@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import logging
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import answer
 from kmodbot.bot.metrics import Metrics
+from kmodbot.bot.ownership import Ownership
 from kmodbot.bot.packages import PackageIndex
 from kmodbot.bot.proposals import Proposals
 from kmodbot.bot.reachability import Reachability
@@ -43,6 +45,7 @@ from kmodbot.bot.repairs.recovery import Recovery
 from kmodbot.bot.repairs.redelivery import Redelivery
 from kmodbot.bot.repairs.reruns import Reruns
 from kmodbot.bot.repairs.turns import Turns
+from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
 from kmodbot.bot.store.builds import Builds
@@ -52,6 +55,7 @@ from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
 from kmodbot.bot.store.leases import Leases
 from kmodbot.bot.store.limits import SharedLimits
+from kmodbot.bot.store.owner import Owners
 from kmodbot.bot.store.retention import Retention
 from kmodbot.bot.watch import Watch
 from kmodbot.bot.workers import Workers
@@ -68,19 +72,22 @@ log = logging.getLogger(__name__)
 
 # A store that does not answer must not keep a process from ending.
 _SECONDS_TO_GIVE_BACK = 2.0
+# How long a start may wait for what GitHub knows and the store does not.
+_SECONDS_TO_CATCH_UP = 10.0
 _STOPPED_AT = web.AppKey("stopped_at", list[float])
 
 
 def create_app(settings: Settings) -> web.Application:
     """Build the bot's application; the store and the connections open when it starts."""
     app = web.Application(middlewares=[answer], client_max_size=MAX_PAYLOAD)
-    app[keys.SETTINGS] = settings
+    app[keys.SETTINGS] = dataclasses.replace(settings, known=KnownRepository())
     app[keys.CHANGES] = Changes()
     app[keys.METRICS] = metrics = Metrics()
     app[keys.REACHABILITY] = Reachability(metrics.github)
     add_routes(app)
     app.cleanup_ctx.append(_assemble)
     app.cleanup_ctx.append(open_api)
+    app.cleanup_ctx.append(_catch_up)
     app.cleanup_ctx.append(_work)
     app.on_shutdown.append(_begin_to_stop)
     return app
@@ -99,7 +106,9 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             builds, deliveries = Builds(database), Deliveries(database)
             discoveries = Discoveries(database)
             client = GitHubClient(session, settings, app[keys.REACHABILITY], limits)
-            repository, runs = RepositoryInfo(client), Runs(client, settings.workflow)
+            ownership = Ownership(settings, Owners(database), _end)
+            repository = RepositoryInfo(client, ownership.check)
+            runs = Runs(client, settings.workflow)
             contents = Contents(client, repository)
             index = PackageIndex(
                 Releases(client), Downloads(session), repository, settings.index_seconds
@@ -130,7 +139,10 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
             app[keys.WORKERS] = _workers(app, runs, completion, proposals, turns)
+            await ownership.begin(repository.facts)
             yield
+            if ownership.refusal is not None:
+                raise ownership.refusal
     finally:
         await database.close()
 
@@ -164,10 +176,28 @@ def _workers(
     )
 
 
+def _end() -> None:
+    """End the process as a signal does."""
+    asyncio.get_running_loop().call_soon(_exit)
+
+
+def _exit() -> None:
+    raise web.GracefulExit
+
+
 async def _find_kernels(settings: Settings) -> Discovery:
     specs = [RepositorySpec(url) for url in settings.discovery_repositories]
     async with Fetcher(cache_directory()) as fetcher:
         return await discover(specs or DEFAULT_REPOSITORIES, fetcher=fetcher)
+
+
+async def _catch_up(app: web.Application) -> AsyncIterator[None]:
+    looking = asyncio.create_task(app[keys.WORKERS].catch_up())
+    # What takes longer goes on while requests are served.
+    await asyncio.wait({looking}, timeout=_SECONDS_TO_CATCH_UP)
+    yield
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

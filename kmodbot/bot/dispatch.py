@@ -95,6 +95,7 @@ class Dispatcher:
         self._contents = contents
         self._changes = changes
         self._at_once = asyncio.Lock()
+        self._began_at = datetime.now(UTC)
         # Ends well before another process may take the claim over.
         self._longest_dispatch = settings.claim_seconds * 2 / 3
         self.behind = asyncio.Event()
@@ -248,7 +249,7 @@ class Dispatcher:
     async def _find_or_start(self, build: Build) -> None:
         try:
             branch = await self._contents.default_branch()
-            if build.claims and await self._is_settled(build, branch):
+            if self._may_have_a_run(build) and await self._is_settled(build, branch):
                 return
             await self._runs.get_ready()
         except BaseException:
@@ -264,6 +265,13 @@ class Dispatcher:
             note(run=started.id)
             await self._builds.dispatched(build.id, started.id, started.url)
             log.info("build %s: run %d started for %s", build.id, started.id, build.target.package)
+
+    def _may_have_a_run(self, build: Build) -> bool:
+        """Tell whether GitHub may have a run of a build that is not known to have one.
+
+        A build that is older than this process may come from a backup that is older than its run.
+        """
+        return build.claims > 0 or build.created_at < self._began_at
 
     async def _is_settled(self, build: Build, branch: str) -> bool:
         """Find the run that an earlier dispatch started, or give up; False to dispatch again."""

@@ -105,13 +105,15 @@ def essence(event: Event, settings: Settings) -> bytes:
     return _JSON.encode(_RunPayload(repository, run, event.action))
 
 
-class _Repository(msgspec.Struct):
+class _Repository(msgspec.Struct, omit_defaults=True):
     full_name: str
     default_branch: str
+    id: int = 0
 
 
 class _HeadRepository(msgspec.Struct):
     full_name: str = ""
+    id: int = 0
 
 
 class _Run(msgspec.Struct):
@@ -170,8 +172,14 @@ def _may_be_ours(run: _Run, repository: _Repository) -> bool:
     return (
         run.event in {None, "workflow_dispatch"}
         and run.head_branch in {None, repository.default_branch}
-        and (head is None or head.full_name.casefold() == repository.full_name.casefold())
+        and (head is None or _is_same(head, repository))
     )
+
+
+def _is_same(head: _HeadRepository, repository: _Repository) -> bool:
+    if head.id and repository.id:
+        return head.id == repository.id
+    return head.full_name.casefold() == repository.full_name.casefold()
 
 
 def _pushed(payload: bytes, settings: Settings) -> Event | None:
@@ -185,8 +193,7 @@ def _pushed(payload: bytes, settings: Settings) -> Event | None:
 
 
 def _concerns(repository: _Repository, settings: Settings) -> bool:
-    # GitHub's names of repositories ignore case.
-    return repository.full_name.casefold() == settings.repository.casefold()
+    return settings.known.is_ours(settings.repository, repository.full_name, repository.id)
 
 
 _READERS: dict[str, Callable[[bytes, Settings], Event | None]] = {

@@ -94,7 +94,10 @@ class Proposals:
                 return
             with bind(build=build.id, run=build.run_id):
                 try:
-                    await self._propose(build.target.kernel, _reason(build))
+                    # What we started ourselves was never proposed; of the rest the store may have
+                    # forgotten it.
+                    unsure = not build.requested_by
+                    await self._propose(build.target.kernel, _reason(build), unsure=unsure)
                 except GitHubRefused as error:
                     await self._postpone(latest, error)
                 else:
@@ -152,10 +155,13 @@ class Proposals:
         async with self._lock, self._turns.alone(BRANCHES):
             yield
 
-    async def _propose(self, kernel: Kernel, reason: str) -> None:
+    async def _propose(self, kernel: Kernel, reason: str, *, unsure: bool = False) -> None:
         branch, base = branch_name(kernel), await self._base()
         document = await self._with_kernel(base, kernel)
         if document == base.document:
+            return
+        if unsure and await self._pulls.was_declined(branch):
+            log.info("%s is not proposed again: its pull request was closed", kernel.release)
             return
         await self._branch_off(branch, base, document, kernel)
         pull = PullRequest(branch, base.branch, _title(kernel), f"{reason}\n\n{_EXPLANATION}")

@@ -70,15 +70,26 @@ class Reconciler:
             GitHubUnavailable: GitHub cannot be asked now.
 
         """
+        await self._out_of_turn(redelivery.WORK, self.redelivery.look)
+
+    async def catch_up(self) -> None:
+        """Take in the runs that the store does not know; for the start, before the first request.
+
+        A store that is new, or that was restored from a backup, does not know what is under way.
+        Who asks for it before it is known would start it once more.
+        """
+        look = functools.partial(self._out_of_turn, recovery.WORK, self.recovery.look)
+        await _tried(recovery.WORK, look)
+
+    async def _out_of_turn(self, work: str, repair: Callable[[], Awaitable[None]]) -> None:
         is_ours = False
         while not is_ours:
-            await self.turns.hasten(redelivery.WORK)
-            turn = self.turns.turn(redelivery.WORK, self.settings.redeliver_seconds)
-            async with turn as is_ours:
+            await self.turns.hasten(work)
+            async with self.turns.turn(work, self.settings.redeliver_seconds) as is_ours:
                 if is_ours:
-                    await self.redelivery.look()
+                    await repair()
             if not is_ours:
-                # A look that goes on has begun too early.
+                # A look that goes on has begun too early, or its process is dead.
                 await asyncio.sleep(_SECONDS_FOR_A_LOOK)
 
     async def _in_turn(

@@ -16,6 +16,7 @@ from kmodbot.bot.auth.issuers import IssuerSettings
 from kmodbot.bot.auth.reading import read_issuers
 from kmodbot.bot.auth.tokens import ApiToken, parse_api_tokens
 from kmodbot.bot.choices import Downloads, LogFormat, LogLevel
+from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.secrets import Secret
 from kmodbot.bot.store import urls
 from kmodbot.bot.variables import Variables
@@ -76,6 +77,8 @@ class Settings:
     discovery_repositories: tuple[str, ...] = ()
     discovery_seconds: float = 86400.0
     discovery_shrink: float = 0.1
+    # No setting: what GitHub says of ``repository``, which those who have to know it look up here.
+    known: KnownRepository = field(default_factory=KnownRepository, repr=False, compare=False)
 
     @property
     def authenticates(self) -> bool:

@@ -35,6 +35,10 @@ class SharedReadings(Generic[Key, Value]):
         reading = self._readings.get(key)
         return reading is not None and time.monotonic() - reading.started < max_age
 
+    def forget(self, key: Key) -> None:
+        """Let the next caller read again; those who wait get what is being read."""
+        self._readings.pop(key, None)
+
     async def get(self, key: Key, max_age: float, read: Callable[[], Awaitable[Value]]) -> Value:
         """Return a value that was read at most ``max_age`` seconds ago, or is being read now.
 

@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 def distrust(run: WorkflowRun, settings: Settings, default_branch: str) -> str | None:
     """Say why a run proves nothing about any build, or None when it may be believed."""
-    # GitHub's names of repositories ignore case.
-    ours = settings.repository.casefold()
     checks = (
-        (run.repository.casefold() == ours, f"it belongs to {run.repository}"),
-        (run.head_repository.casefold() == ours, f"its code is of {run.head_repository}"),
+        (_is_ours(run.repository, run.repository_id, settings), f"it belongs to {run.repository}"),
+        (
+            _is_ours(run.head_repository, run.head_repository_id, settings),
+            f"its code is of {run.head_repository}",
+        ),
         (run.path == settings.workflow_path, f"it is of workflow {run.path}"),
         (run.event == "workflow_dispatch", f"it was started by {run.event}"),
         (run.head_branch == default_branch, f"it ran on branch {run.head_branch}"),
     )
     return next((reason for holds, reason in checks if not holds), None)
+
+
+def _is_ours(name: str, number: int, settings: Settings) -> bool:
+    return settings.known.is_ours(settings.repository, name, number)
 
 
 def is_titled_for(run: WorkflowRun, build: Build) -> bool:

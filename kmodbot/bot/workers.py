@@ -90,6 +90,10 @@ class Workers:
         finally:
             await attempt("deliveries", self._pool.close)
 
+    async def catch_up(self) -> None:
+        """Do what comes before the first request."""
+        await attempt("the first look", self._reconciler.catch_up)
+
     async def reconcile(self) -> None:
         """Compare the store with GitHub now, and try waiting deliveries again."""
         self._pool.unpark()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ACTOR: Final = web.RequestKey("ACTOR", Actor)
-REPOSITORY: Final = "/repos/{owner}/{repository}"
+# By its name, or by its number, where GitHub sends calls with a former name to.
+REPOSITORY: Final = "/{place:repos/[^/]+/[^/]+|repositories/[0-9]+}"
 
 
 def actor_of(request: web.Request) -> Actor:
@@ -38,7 +39,7 @@ def needs(permission: str, level: str = "read") -> Callable[[Handler], Handler]:
     def wrap(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def checked(request: web.Request) -> web.StreamResponse:
-            _check_repository(request)
+            check_repository(request)
             if world_of(request).private and actor_of(request).kind is None:
                 raise not_found()
             _check_permission(actor_of(request), permission, level)
@@ -61,10 +62,30 @@ def as_app(handler: Handler) -> Handler:
     return checked
 
 
-def _check_repository(request: web.Request) -> None:
-    asked = (request.match_info["owner"], request.match_info["repository"])
-    if "/".join(asked).lower() != world_of(request).addresses.full_name.lower():
+def check_repository(request: web.Request) -> None:
+    """Let only calls about the repository through; those with a former name are sent on.
+
+    https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+    """
+    world, place = world_of(request), request.match_info["place"]
+    kind, _, asked = place.partition("/")
+    if kind == "repositories":
+        if asked != str(world.repository_id):
+            raise not_found()
+    elif asked.lower() in world.former_names:
+        raise _moved(request, place)
+    elif asked.lower() != world.addresses.full_name.lower():
         raise not_found()
+
+
+def _moved(request: web.Request, place: str) -> Refusal:
+    world = world_of(request)
+    root, _, path = request.path_qs.partition(f"/{place}")
+    url = f"{world.addresses.server}{root}/repositories/{world.repository_id}{path}"
+    # Only what reads may be repeated as it likes; a write has to stay what it is.
+    if request.method in {"GET", "HEAD"}:
+        return Refusal(301, "Moved Permanently", headers={"Location": url})
+    return Refusal(307, "Temporary Redirect", headers={"Location": url})
 
 
 def _check_permission(actor: Actor, permission: str, level: str) -> None:

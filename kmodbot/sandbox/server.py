@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import aiohttp
 from aiohttp import web
 
-from kmodbot.sandbox.accounts import APP_ID, MAINTAINER
+from kmodbot.sandbox.accounts import APP_ID, MAINTAINER, REPOSITORY_ID
 from kmodbot.sandbox.addresses import Addresses
 from kmodbot.sandbox.auth import Keyring
 from kmodbot.sandbox.git import TAGS, File, GitRepository, Ident
@@ -52,7 +52,8 @@ class Sandbox:
     `content` is the first commit of `main`, which gets `tags`; `directory` holds the bare git
     repository, the bytes of assets, the logs of runs and the App's key, and starts empty.
     `runner` carries out dispatched runs; without one they are carried out for real. A `private`
-    repository shows its API and packages only to those with a token.
+    repository shows its API and packages only to those with a token. `repository_id` is the number
+    that tells it from others that had its name, or will have it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Sandbox:
         directory: Path,
         *,
         repository: str = "acme/hello-driver",
+        repository_id: int = REPOSITORY_ID,
         content: Mapping[str, bytes] | Path,
         tags: Sequence[str] = ("v0.1.0",),
         webhook_url: str | None = None,
@@ -72,6 +74,7 @@ class Sandbox:
     ) -> None:
         self.directory = directory
         self.repository = repository
+        self._repository_id = repository_id
         self.webhook_secret = webhook_secret or secrets.token_hex(20)
         self._content = content
         self._tags = tags
@@ -210,6 +213,17 @@ class Sandbox:
         """
         self._watch.observers.append(callback)
 
+    def rename(self, repository: str) -> None:
+        """Give the repository another name, or another owner; calls with the old one are sent on.
+
+        https://docs.github.com/repositories/creating-and-managing-repositories/renaming-a-repository
+        """
+        world, (owner, _, name) = self._world, repository.partition("/")
+        world.former_names.add(self.repository.lower())
+        world.former_names.discard(repository.lower())
+        world.addresses = Addresses(world.addresses.server, owner, name)
+        self.repository = repository
+
     def hold_runs(self) -> None:
         """Let new runs stay queued until `release_runs` is called."""
         self._world.queue.held = True
@@ -261,6 +275,7 @@ class Sandbox:
             keyring=keyring,
             limits=Limits(self._clock),
             private=self._private,
+            repository_id=self._repository_id,
         )
 
     def _application(self) -> web.Application:

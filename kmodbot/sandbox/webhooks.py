@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from kmodbot.sandbox.accounts import APP_ID, HOOK_ID, INSTALLATION_ID, REPOSITORY_ID, Account
+from kmodbot.sandbox.accounts import APP_ID, HOOK_ID, INSTALLATION_ID, Account
 from kmodbot.sandbox.records import Delivery
 from kmodbot.sandbox.render import node_id, timestamp
 from kmodbot.sandbox.render.accounts import organization, user
@@ -174,7 +174,7 @@ def delivery_item(delivery: Delivery) -> dict[str, Any]:
         "event": delivery.event,
         "action": delivery.action,
         "installation_id": INSTALLATION_ID,
-        "repository_id": REPOSITORY_ID,
+        "repository_id": delivery.payload["repository"]["id"],
         "throttled_at": None,
     }
 

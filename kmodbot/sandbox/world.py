@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
-from kmodbot.sandbox.accounts import OWNER_ID, Account
+from kmodbot.sandbox.accounts import OWNER_ID, REPOSITORY_ID, Account
 from kmodbot.sandbox.faults import Faults
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ class World:
     limits: Limits
     # Whether only those with a token may see the repository. git clone is served all the same.
     private: bool = False
+    repository_id: int = REPOSITORY_ID
+    # What the repository was called before, in lower case.
+    former_names: set[str] = field(default_factory=set)
     # What the answer to a dispatch is: the run is told, the wish for it is ignored, or refused.
     run_details: Literal["told", "ignored", "refused"] = "told"
     faults: Faults = field(default_factory=Faults)

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import json
 import subprocess
+import sys
 from collections.abc import Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,7 +30,6 @@ from tests.bot.postgresql import Server, migrated, postgresql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from aiohttp import web
 
@@ -311,6 +312,24 @@ async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]
             await asyncio.wait_for(has_looked_round.wait(), 2)
         yield Bot(client, app, github)
         github.webhook_url = None
+
+
+@asynccontextmanager
+async def serving(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run ``kmodbot serve`` as a process, which is gone after the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kmodbot.bot.__main__"),
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(60):
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def first_round(app: web.Application) -> asyncio.Event:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -78,6 +79,21 @@ class Server:
         words = " ".join(f"-c {name}={value}" for name, value in options.items())
         self.control("-o", words, "-l", str(self.directory / "log"), "start")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let every process of the server stand still: it is reached, but says nothing."""
+        postmaster = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+        # The postmaster first, so that it starts no more.
+        os.kill(postmaster, signal.SIGSTOP)
+        backends = [int(pid) for pid in _children(postmaster)]
+        try:
+            for pid in backends:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in (*backends, postmaster):
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop the server without asking those who are connected."""
         self.control("-m", "immediate", "stop")
@@ -147,6 +163,10 @@ def _initialise(server: Server) -> None:
             *("--encoding=UTF8", "--locale=C.UTF-8"),
         ]
     )
+
+
+def _children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def _run_as_owner(command: list[str]) -> None:

@@ -9,11 +9,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy import update
 
 from kmodbot.bot import keys
+from kmodbot.bot.app import create_app
 from kmodbot.bot.build import Phase
+from kmodbot.bot.store.database import Database
+from kmodbot.bot.store.tables import builds
 from kmodbot.sandbox import Fault
-from tests.bot.conftest import DEBIAN, dispatch_by_hand, eventually, running_bot, target_of
+from tests.bot.conftest import DEBIAN, Bot, dispatch_by_hand, eventually, running_bot, target_of
 from tests.bot.test_recovery import rerun
 from tests.bot.test_webhooks import deliver, signed
 
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from kmodbot.bot.build import Build
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
-    from tests.bot.conftest import Bot, QuickRunner
+    from tests.bot.conftest import QuickRunner
 
 
 async def test_a_run_started_by_hand_has_its_kernel_proposed(bot: Bot, github: Sandbox) -> None:
@@ -209,6 +214,86 @@ class TestALostStore:
             assert await bot.app[keys.BUILDS].unproposed() == []
 
         assert len(github.pulls) == 1
+
+    async def test_what_was_declined_is_not_proposed_again(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        async with running_bot(settings, github) as bot:
+            _, asked = await bot.ask()
+            await bot.finished(asked["build_id"])
+            await decline(bot)
+        lose(tmp_path)
+
+        async with running_bot(settings, github) as bot:
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert await bot.app[keys.BUILDS].unproposed() == []
+
+        assert len(github.pulls) == 1
+
+
+async def decline(bot: Bot) -> None:
+    """Close the only pull request and delete its branch, as a maintainer does."""
+    (pull,) = bot.github.pulls
+    repository = f"{bot.github.api_url}/repos/acme/hello-driver"
+    session = bot.client.session
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    closed = {"state": "closed"}
+    async with session.patch(
+        f"{repository}/pulls/{pull.number}", json=closed, headers=headers
+    ) as answer:
+        assert answer.status == 200
+    ref = f"{repository}/git/refs/heads/{pull.head_ref}"
+    async with session.delete(ref, headers=headers) as answer:
+        assert answer.status == 204
+
+
+class TestAnOlderBackup:
+    """The store is as it was before: what came after must not come about twice."""
+
+    async def test_a_run_is_not_started_again_by_who_asks_at_once(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        github.hold_runs()
+        async with running_bot(settings, github):
+            """Make a store."""
+        backup = (tmp_path / "kmodbot.db").read_bytes()
+        async with running_bot(settings, github) as bot:
+            _, first = await bot.ask()
+            assert len(github.runs) == 1
+        lose(tmp_path)
+        (tmp_path / "kmodbot.db").write_bytes(backup)
+
+        # Without the pause in which a bot of the other tests looks round.
+        app = create_app(settings)
+        async with TestClient(TestServer(app)) as client:
+            status, again = await Bot(client, app, github).ask()
+
+        assert (status, again["build_id"]) == (202, first["build_id"])
+        assert len(github.runs) == 1
+
+    async def test_a_build_that_had_not_been_started_is_found_started(
+        self, settings: Settings, github: Sandbox
+    ) -> None:
+        github.faults.add(Fault(event="workflow_run", kind="lost", times=99))
+        github.hold_runs()
+        async with running_bot(settings, github) as bot:
+            _, asked = await bot.ask()
+        database = Database(settings.database_url)
+        async with database.writing() as connection:
+            await connection.execute(
+                update(builds).values(
+                    phase=Phase.QUEUED, run_id=None, run_url=None, claims=0, claimed_at=None
+                )
+            )
+        await database.close()
+
+        async with running_bot(settings, github) as bot:
+            await bot.reconcile()
+            build = await build_of(bot, asked["build_id"])
+
+        assert build.run_id == github.runs[0].id
+        assert len(github.runs) == 1
 
 
 class TestReruns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import json
 import uuid
@@ -18,13 +19,13 @@ from kmodbot.bot.store.leases import Leases
 from tests.bot.conftest import (
     DEBIAN,
     eventually,
+    git,
     is_one_commit_above_main,
     kernels_listed,
     on_both_stores,
     running_bot,
     target_of,
 )
-from tests.bot.maintainer import Maintainer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,10 +47,10 @@ def proposals_of(bot: Bot) -> Proposals:
 async def complete(bot: Bot, distro_version: str, release: str = UBUNTU["kernel_version"]) -> str:
     """Let a build be done that nobody has proposed yet; return its id."""
     target = target_of(UBUNTU | {"distro_version": distro_version, "kernel_version": release})
-    package, build_id = Package(target.package, "https://x.example", "0" * 64), uuid.uuid4().hex
-    build = Build(build_id, target, Phase.DONE, datetime.now(UTC), package=package)
-    assert await bot.app[keys.BUILDS].adopt(build)
-    return build_id
+    package = Package(target.package, "https://x.example", "0" * 64)
+    build = Build(uuid.uuid4().hex, target, Phase.DONE, datetime.now(UTC), package=package)
+    await bot.app[keys.BUILDS].adopt(build)
+    return build.id
 
 
 async def propose(bot: Bot, build_id: str) -> None:
@@ -60,8 +61,14 @@ async def propose(bot: Bot, build_id: str) -> None:
 
 async def push_a_kernel(bot: Bot, release: str = "6.1.0-1-amd64") -> None:
     """Change kernels.json of the default branch, as a maintainer does."""
+    sha = git(bot.github, "rev-parse", "main:.github/kernels.json")
     listed = {"target": "debian", "kernelrelease": release, "distroversion": "12"}
-    await Maintainer(bot.github).list_instead(json.dumps({"x86_64": [listed]}))
+    document = json.dumps({"x86_64": [listed]}).encode()
+    body = {"message": "Add", "content": base64.b64encode(document).decode(), "sha": sha}
+    url = f"{bot.github.api_url}/repos/acme/hello-driver/contents/.github/kernels.json"
+    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
+    async with bot.client.session.put(url, json=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 def in_the_middle_of(

@@ -19,6 +19,7 @@ from kmodbot.bot.github.identity import Identity
 from kmodbot.bot.github.jobs import Job, failed_job
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
 from kmodbot.bot.github.transport import kind_of
+from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.secrets import Secret
 from kmodbot.sandbox import Fault
 
@@ -77,7 +78,7 @@ class Mint:
         return {"token": f"ghs_{len(self.asked)}", "expires_at": expires.isoformat()}
 
     def tokens(self) -> InstallationTokens:
-        return InstallationTokens("acme/hello-driver", self, lambda: self.now)
+        return InstallationTokens("acme/hello-driver", self, lambda: self.now, KnownRepository())
 
     def minted(self) -> list[Any]:
         return [body for call, body in self.asked if call.startswith("POST")]

@@ -65,7 +65,9 @@ def dashed(headers: dict[str, str]) -> dict[str, str]:
         (403, "Resource not accessible by integration", {}, Verdict.GIVE_UP),
         (422, "Workflow does not have 'workflow_dispatch' trigger", {}, Verdict.GIVE_UP),
         (400, '"return_run_details" is not a permitted key.', {}, Verdict.GIVE_UP),
-        (301, "Moved Permanently", {}, Verdict.GIVE_UP),
+        (301, "Moved Permanently", {}, Verdict.MOVED),
+        (307, "Temporary Redirect", {}, Verdict.MOVED),
+        (302, "Found", {}, Verdict.GIVE_UP),
         (405, "Base branch was modified", {}, Verdict.GIVE_UP),
     ],
 )

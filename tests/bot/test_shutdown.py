@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
+import signal
+import socket
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
 
 from kmodbot.bot import keys
 from kmodbot.bot.delivery_pool import DeliveryPool
 from kmodbot.bot.workers import Workers
-from tests.bot.conftest import running_bot
+from tests.bot.conftest import DEBIAN, eventually, running_bot, serving
 
 if TYPE_CHECKING:
-    import pytest
-
     from kmodbot.bot.settings import Settings
     from kmodbot.sandbox import Sandbox
+    from tests.bot.postgresql import Server
 
 
 async def test_a_store_that_hangs_does_not_keep_it_from_ending(
@@ -59,3 +67,88 @@ async def test_the_work_is_told_to_end_before_the_requests_have_ended(
     await waiting
 
     assert order == ["work", "request"]
+
+
+async def ask(port: str) -> None:
+    """Ask a process for a driver; it may end before it answers."""
+    with suppress(aiohttp.ClientError):
+        async with (
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session,
+            session.post("/build", json=DEBIAN) as answer,
+        ):
+            await answer.read()
+
+
+async def is_ready(port: str, status: int = 200) -> None:
+    """Wait until a process is ready, or says that it is not."""
+
+    async def answers() -> bool:
+        with suppress(aiohttp.ClientError):
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+            ):
+                return answer.status == status
+        return False
+
+    await eventually(answers)
+
+
+def is_asked(port: int) -> bool:
+    """Tell whether a server was sent something that it has not read."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, _, queues, *_ = line.split()
+        if local.endswith(f":{port:04X}") and int(queues.partition(":")[2], 16):
+            return True
+    return False
+
+
+class TestProcess:
+    """``kmodbot serve``, which is told to stop while its store does not answer."""
+
+    @pytest.fixture
+    def environment(self, github: Sandbox, database_url: str) -> dict[str, str]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        return {
+            **os.environ,
+            **github.environment(),
+            "KMODBOT_DRIVER": "hello",
+            "PORT": str(port),
+            "DATABASE_URL": database_url,
+            "KMODBOT_DRAIN_SECONDS": "0.1",
+        }
+
+    @pytest.mark.parametrize("store", ["postgresql"])
+    async def test_a_server_that_stands_still_does_not_keep_it_from_ending(
+        self, environment: dict[str, str], postgresql: Server
+    ) -> None:
+        async with serving(environment) as process, asyncio.timeout(60):
+            await is_ready(environment["PORT"])
+            with postgresql.frozen():
+                asked = asyncio.create_task(ask(environment["PORT"]))
+                await eventually(lambda: is_asked(postgresql.port))
+                process.send_signal(signal.SIGTERM)
+                # It answers again only after this.
+                status = await process.wait()
+            await asked
+
+        assert status == 0
+
+    async def test_a_file_that_another_one_locks_does_not_keep_it_from_ending(
+        self, environment: dict[str, str], database_url: str
+    ) -> None:
+        async with serving(environment) as process, asyncio.timeout(25):
+            await is_ready(environment["PORT"])
+            with closing(sqlite3.connect(database_url.removeprefix("sqlite:///"))) as other:
+                other.isolation_level = None
+                other.execute("BEGIN IMMEDIATE")
+                asked = asyncio.create_task(ask(environment["PORT"]))
+                await is_ready(environment["PORT"], status=503)
+                process.send_signal(signal.SIGTERM)
+                # Less than SQLite waits for a lock.
+                status = await process.wait()
+            await asked
+
+        assert status == 0

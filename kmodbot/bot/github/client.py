@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from kmodbot.bot.github.errors import (
     GitHubDenied,
     GitHubGone,
     GitHubLimited,
+    GitHubMoved,
     GitHubRefused,
     GitHubUnauthorized,
     GitHubUnavailable,
@@ -35,12 +37,16 @@ if TYPE_CHECKING:
     from kmodbot.bot.secrets import Secret
     from kmodbot.bot.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _CACHED_ANSWERS = 512
 _JSON = "application/vnd.github+json"
 
 
 class GitHubClient:
     """Calls GitHub for one repository. Paths begin below ``/repos/{owner}/{name}``.
+
+    A repository that was renamed or transferred is called by its id, where GitHub sends us.
 
     Every call raises :class:`GitHubUnavailable` when it may succeed later, :class:`GitHubRefused`
     when it will not. Writes wait for each other, with a pause between them. ``quota`` is what is
@@ -65,11 +71,25 @@ class GitHubClient:
         self._reader = Transport(session, self._observer, self.quota, cache=cache, **base)
         self._writer = Transport(session, self._observer, self.quota, **base)
         self._identity = Identity(settings.app_id, settings.private_key)
-        self._tokens = InstallationTokens(settings.repository, self._ask_as_app, self._identity.now)
-        self._repository = f"/repos/{settings.repository}"
+        self._repository, self._known = settings.repository, settings.known
+        self._tokens = InstallationTokens(
+            self._repository, self._ask_as_app, self._identity.now, self._known
+        )
+        self.owner = settings.repository.split("/")[0]
+        self._confirm: Callable[[], Awaitable[object]] | None = None
+        self._has_moved: Callable[[], None] = _nothing
         self._shared = shared or Unshared()
         self._pace = Pace(settings.write_seconds, self._shared)
         self._silence = Silence()
+
+    def confirm_with(
+        self, confirm: Callable[[], Awaitable[object]], has_moved: Callable[[], None]
+    ) -> None:
+        """Await ``confirm`` before anything else is done with a repository that is not confirmed.
+
+        ``has_moved`` is called when GitHub sends calls of the repository elsewhere.
+        """
+        self._confirm, self._has_moved = confirm, has_moved
 
     async def must_wait_to_write(self) -> bool:
         """Tell whether a write would have to wait for others, of this process or of another."""
@@ -89,15 +109,14 @@ class GitHubClient:
 
     async def get(self, path: str, *, accept: str = _JSON, cached: bool = True) -> Any:
         """Read one thing. What is unlikely to be asked again need not be ``cached``."""
-        url = self._repository + path
         transport = self._reader if cached else self._writer
 
-        async def call(token: str) -> Any:
+        async def call(token: str, url: str) -> Any:
             return await transport.getitem(
                 url, None, accept=accept, oauth_token=token, extra_headers=HEADERS
             )
 
-        answer = await self._as_installation(Purpose.READ, call)
+        answer = await self._as_installation(Purpose.READ, path, call)
         if accept == _JSON and not isinstance(answer, (dict, list)):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")
         return answer
@@ -107,12 +126,11 @@ class GitHubClient:
 
         The caller closes it.
         """
-        url = self._repository + path
 
-        async def call(token: str) -> aiohttp.ClientResponse:
+        async def call(token: str, url: str) -> aiohttp.ClientResponse:
             return await self._writer.open(url, accept, token)
 
-        answer: aiohttp.ClientResponse = await self._as_installation(Purpose.DOWNLOAD, call)
+        answer: aiohttp.ClientResponse = await self._as_installation(Purpose.DOWNLOAD, path, call)
         return answer
 
     async def get_or_none(self, path: str, **options: Any) -> Any:
@@ -171,21 +189,48 @@ class GitHubClient:
         *,
         in_turn: bool = False,
     ) -> Any:
-        url = self._repository + path
-
-        async def call(token: str) -> Any:
+        async def call(token: str, url: str) -> Any:
             return await method(url, None, data=data, oauth_token=token, extra_headers=HEADERS)
 
         async with nullcontext() if in_turn else self._pace:
             self._pace.written()
-            answer = await self._as_installation(purpose, call)
+            answer = await self._as_installation(purpose, path, call)
         if isinstance(answer, str):
             raise GitHubUnavailable("GitHub sent an answer that is not JSON")
         return answer
 
     async def _as_installation(
-        self, purpose: Purpose, call: Callable[[str], Awaitable[Any]]
+        self, purpose: Purpose, path: str, call: Callable[[str, str], Awaitable[Any]]
     ) -> Any:
+        await self._find_out(path)
+        url = self._known.home(self._repository) + path
+        try:
+            return await self._with_token(purpose, lambda token: call(token, url))
+        except GitHubMoved as moved:
+            there = self._follow(url, moved)
+        await self._find_out(path)
+        return await self._with_token(purpose, lambda token: call(token, there))
+
+    async def _find_out(self, path: str) -> None:
+        """Make sure that the repository is ours before something of it is asked or changed."""
+        if self._known.refusal is not None:
+            raise GitHubUnavailable(self._known.refusal)
+        if path and not self._known.confirmed and self._confirm is not None:
+            await self._confirm()
+
+    def _follow(self, url: str, moved: GitHubMoved) -> str:
+        """Return where a call of ``url`` goes on; raise what moved it when that is nowhere."""
+        found = self._known.follow(url, moved.location)
+        if found is None:
+            raise moved
+        there, is_news = found
+        if is_news:
+            log.warning("repository %s has moved; it is called by its id", self._repository)
+            self._tokens.forget()
+            self._has_moved()
+        return there
+
+    async def _with_token(self, purpose: Purpose, call: Callable[[str], Awaitable[Any]]) -> Any:
         token = await self._token(purpose)
         try:
             return await self._obeying(call, token.reveal())
@@ -203,12 +248,16 @@ class GitHubClient:
             raise
 
     async def _ask_as_app(self, method: str, url: str, body: dict[str, Any] | None) -> Any:
-        async def call(jwt: str) -> Any:
+        async def call(jwt: str, url: str = url) -> Any:
             if method == "GET":
                 return await self._as_app.getitem(url, None, jwt=jwt, extra_headers=HEADERS)
             return await self._as_app.post(url, None, data=body, jwt=jwt, extra_headers=HEADERS)
 
-        return await self._identified(call)
+        try:
+            return await self._identified(call)
+        except GitHubMoved as moved:
+            there = self._follow(url, moved)
+        return await self._identified(lambda jwt: call(jwt, there))
 
     async def _identified(self, call: Callable[[str], Awaitable[Any]]) -> Any:
         jwt = self._identity.token()
@@ -243,6 +292,10 @@ class GitHubClient:
 
     def _park(self, seconds: float) -> None:
         self._observer.parked(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 async def _translated(call: Awaitable[Any]) -> Any:

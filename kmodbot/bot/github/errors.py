@@ -82,11 +82,20 @@ class GitHubUnauthorized(GitHubRefused):
     """The token is not accepted; a new one may be."""
 
 
+class GitHubMoved(GitHubRefused):
+    """What the call is about is at another ``location``."""
+
+    def __init__(self, status: int, message: str, location: str) -> None:
+        super().__init__(status, message)
+        self.location = location
+
+
 class Verdict(Enum):
     """What to do after an answer."""
 
     SUCCESS = "go on"
     GONE = "take it as absent"
+    MOVED = "ask where GitHub sends us"
     CONFLICT = "look at what is there"
     RETRY_NOW = "ask again with a new token"
     RETRY_LATER = "ask again some time later"
@@ -113,6 +122,8 @@ class Rule:
 RULES = (
     Rule(Verdict.SUCCESS, range(200, 300)),
     Rule(Verdict.SUCCESS, {304}),
+    # A repository that was renamed or transferred, a branch that was renamed.
+    Rule(Verdict.MOVED, {301, 307, 308}),
     # A secondary limit may come without any header, known by its message alone.
     Rule(Verdict.PARK, {429}),
     Rule(Verdict.PARK, {403}, ("rate limit", "abuse")),
@@ -175,6 +186,10 @@ def _away(status: int, _headers: Mapping[str, str], message: str) -> GitHubError
     return GitHubUnavailable(f"GitHub answered {status}: {message}")
 
 
+def _moved(status: int, headers: Mapping[str, str], message: str) -> GitHubError:
+    return GitHubMoved(status, message, headers.get("location", ""))
+
+
 def _refusal(
     kind: type[GitHubRefused],
 ) -> Callable[[int, Mapping[str, str], str], GitHubError]:
@@ -186,6 +201,7 @@ _MEANINGS: Mapping[Verdict, Callable[[int, Mapping[str, str], str], GitHubError]
     Verdict.RETRY_LATER: _away,
     Verdict.RETRY_NOW: _refusal(GitHubUnauthorized),
     Verdict.GONE: _refusal(GitHubGone),
+    Verdict.MOVED: _moved,
     Verdict.CONFLICT: _refusal(GitHubConflict),
     Verdict.GIVE_UP: _refusal(GitHubRefused),
     # Never raised for a success; an exception that claims one is not understood.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from kmodbot.bot.github.errors import GitHubConflict
 from kmodbot.bot.github.tokens import Purpose
@@ -46,3 +47,12 @@ class Pulls:
         except GitHubConflict:
             return False
         return True
+
+    async def was_declined(self, branch: str) -> bool:
+        """Tell whether the newest pull request of a branch was closed without being merged.
+
+        https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
+        """
+        query = {"head": f"{self._client.owner}:{branch}", "state": "all", "per_page": "1"}
+        pulls = await self._client.get(f"/pulls?{urlencode(query)}", cached=False)
+        return any(pull["state"] == "closed" and pull["merged_at"] is None for pull in pulls)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from kmodbot.bot.shared import SharedReadings
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from kmodbot.bot.github.client import GitHubClient
 
 _SECONDS_BETWEEN_CHANGES = 3600
@@ -17,6 +19,7 @@ _SECONDS_BETWEEN_CHANGES = 3600
 class RepositoryFacts:
     """A repository. ``server_url`` is where its pages and downloads begin."""
 
+    id: int
     full_name: str
     default_branch: str
     server_url: str
@@ -24,10 +27,19 @@ class RepositoryFacts:
 
 
 class RepositoryInfo:
-    """The facts about the repository, read once an hour."""
+    """The facts about the repository, read once an hour and whenever it has moved.
 
-    def __init__(self, client: GitHubClient) -> None:
+    ``check`` is told of them before anybody else, and may refuse them.
+    """
+
+    def __init__(
+        self,
+        client: GitHubClient,
+        check: Callable[[RepositoryFacts], Awaitable[None]],
+    ) -> None:
         self._client = client
+        self._check = check
+        client.confirm_with(self.facts, self._forget)
         self._facts: SharedReadings[None, RepositoryFacts] = SharedReadings(
             1, _SECONDS_BETWEEN_CHANGES
         )
@@ -41,6 +53,9 @@ class RepositoryInfo:
         """
         return await self._facts.get(None, _SECONDS_BETWEEN_CHANGES, self._read)
 
+    def _forget(self) -> None:
+        self._facts.forget(None)
+
     async def _read(self) -> RepositoryFacts:
         """Read the repository.
 
@@ -48,10 +63,13 @@ class RepositoryInfo:
         """
         answer = await self._client.get("")
         full_name = str(answer["full_name"])
-        return RepositoryFacts(
+        facts = RepositoryFacts(
+            id=int(answer["id"]),
             full_name=full_name,
             default_branch=str(answer["default_branch"]),
             server_url=str(answer["html_url"]).removesuffix(f"/{full_name}"),
             # An internal repository is shown to people of the enterprise only.
             is_private=answer.get("visibility", "public") != "public" or bool(answer["private"]),
         )
+        await self._check(facts)
+        return facts

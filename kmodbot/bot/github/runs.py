@@ -47,6 +47,9 @@ class WorkflowRun:
     created_at: datetime
     started_at: datetime
     attempt: int = 1
+    # GitHub's numbers of the two repositories, 0 where it does not tell.
+    repository_id: int = 0
+    head_repository_id: int = 0
 
     @classmethod
     def from_json(cls, run: dict[str, Any]) -> WorkflowRun:
@@ -54,6 +57,7 @@ class WorkflowRun:
 
         https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run
         """
+        repository, head = run.get("repository") or {}, run.get("head_repository") or {}
         return cls(
             id=int(run["id"]),
             title=run.get("display_title") or "",
@@ -61,8 +65,8 @@ class WorkflowRun:
             path=(run.get("path") or "").split("@")[0],
             event=run.get("event") or "",
             head_branch=run.get("head_branch") or "",
-            repository=(run.get("repository") or {}).get("full_name") or "",
-            head_repository=(run.get("head_repository") or {}).get("full_name") or "",
+            repository=repository.get("full_name") or "",
+            head_repository=head.get("full_name") or "",
             status=run.get("status") or "",
             conclusion=run.get("conclusion"),
             url=run.get("html_url") or "",
@@ -71,6 +75,8 @@ class WorkflowRun:
             # A later attempt starts later, and keeps the time of creation.
             started_at=isoparse(run.get("run_started_at") or run["created_at"]),
             attempt=int(run.get("run_attempt") or 1),
+            repository_id=int(repository.get("id") or 0),
+            head_repository_id=int(head.get("id") or 0),
         )
 
 

@@ -18,6 +18,8 @@ from kmodbot.bot.secrets import Secret
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kmodbot.bot.repository import KnownRepository
+
 # A token lives for an hour; one that is about to end is not handed out any more.
 # https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 _MARGIN_SECONDS = 300
@@ -50,7 +52,7 @@ class InstallationTokens:
     """Mints tokens of the App's installation on one repository and keeps them while they live.
 
     ``ask(method, url, body)`` performs one call to GitHub as the App itself, ``now()`` returns
-    GitHub's time in seconds since 1970.
+    GitHub's time in seconds since 1970. What is ``known`` of the repository outweighs its name.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class InstallationTokens:
         repository: str,
         ask: Callable[[str, str, dict[str, Any] | None], Awaitable[Any]],
         now: Callable[[], float],
+        known: KnownRepository,
     ) -> None:
         self._repository = repository
+        self._known = known
         self._ask = ask
         self._installation: int | None = None
         self._locks: defaultdict[Purpose, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -89,6 +93,11 @@ class InstallationTokens:
         if token is not None and token.value == refused:
             del self._cache[purpose]
 
+    def forget(self) -> None:
+        """Forget the installation and its tokens: in another account there is another one."""
+        self._installation = None
+        self._cache.clear()
+
     async def _mint(self, purpose: Purpose) -> _Token:
         try:
             answer = await self._request(purpose)
@@ -109,11 +118,8 @@ class InstallationTokens:
 
     async def _request(self, purpose: Purpose) -> Any:
         if self._installation is None:
-            found = await self._ask("GET", f"/repos/{self._repository}/installation", None)
-            self._installation = int(found["id"])
-        scope = {
-            "repositories": [self._repository.split("/")[1]],
-            "permissions": purpose.permissions,
-        }
+            url = f"{self._known.home(self._repository)}/installation"
+            self._installation = int((await self._ask("GET", url, None))["id"])
+        scope = self._known.scope(self._repository) | {"permissions": purpose.permissions}
         path = f"/app/installations/{self._installation}/access_tokens"
         return await self._ask("POST", path, scope)

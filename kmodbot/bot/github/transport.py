@@ -26,6 +26,9 @@ HEADERS = {"x-github-api-version": "2022-11-28"}
 # Errors of a connection that did not come about.
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
+# Of these a redirect is about the repository itself; one to the storage of assets is a 302.
+_MOVED = frozenset({301, 307, 308})
+
 # What a call is about, by a part of its path; the first that is found counts.
 _KINDS = (
     ("/access_tokens", "token"),
@@ -114,7 +117,7 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             )
             status = answer.status
             remaining = self._quota.note(answer.headers) if self._quota is not None else None
-            if status < 400:
+            if status < 400 and status not in _MOVED:
                 return answer
             async with answer:
                 body = await answer.read()
@@ -132,7 +135,7 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
     ) -> tuple[int, Mapping[str, str], bytes]:
         started, status, remaining = time.monotonic(), 0, None
         try:
-            answer = await super()._request(method, url, headers, body)
+            answer = await self._send(method, url, headers, body)
             status, self.date = answer[0], answer[1].get("date", "")
             remaining = self._quota.note(answer[1]) if self._quota is not None else None
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -143,3 +146,12 @@ class Transport(gidgethub.aiohttp.GitHubAPI):
             seconds = time.monotonic() - started
             self._observer.called(kind_of(url), status, seconds, remaining)
         return answer
+
+    async def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        # Redirects are for the client to follow: it has to know, and a write must stay one.
+        async with self._session.request(
+            method, url, headers=headers, data=body, allow_redirects=False
+        ) as answer:
+            return answer.status, answer.headers, await answer.read()

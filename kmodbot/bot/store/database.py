@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -13,6 +12,7 @@ from contextlib import (
 )
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -20,9 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kmodbot.bot.store import migrating
 from kmodbot.bot.store.clock import SharedClock
-from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, open_engines, open_sqlite_writer
+from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, open_engines
 from kmodbot.bot.store.tables import UtcDateTime
 from kmodbot.bot.store.urls import is_postgresql, shown
+from kmodbot.bot.store.writer import SQLiteWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+# How long a database has for its good-bye. What was committed is safe without it.
+_SECONDS_TO_CLOSE = 2.0
 # What a database that cannot be reached, or that refuses, raises.
 UNUSABLE = (OSError, SQLAlchemyError, *POSTGRESQL_ERRORS)
 
@@ -51,13 +54,14 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_shared = is_postgresql(url)
-        self._engine, self._reader = open_engines(url)
+        self._opened: WeakSet[Any] = WeakSet()
+        self._engine, self._reader = open_engines(url, self._opened)
         # One writer at a time in this process keeps writers from spinning on SQLite's own lock.
         self._turn: AbstractAsyncContextManager[Any] = (
             nullcontext() if self.is_shared else asyncio.Lock()
         )
         self._clock = SharedClock(self._server_time)
-        self._writer = None if self.is_shared else _SQLiteWriter(url)
+        self._writer = None if self.is_shared else SQLiteWriter(url)
 
     def __repr__(self) -> str:
         return f"Database({shown(self.url)!r})"
@@ -142,10 +146,26 @@ class Database:
         return moment
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, in time even when the database does not answer any more."""
+        closing = asyncio.ensure_future(self._dispose())
+        _, hanging = await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE)
+        if not hanging:
+            return closing.result()
+        log.warning("%s does not answer; its connections are given up", shown(self.url))
+        if self._writer is not None:
+            self._writer.give_up()
+        for connection in [*self._opened]:
+            connection.terminate()
+        # That ends the waiting for a server; what hangs otherwise is left to itself.
+        await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE if self._opened else 0)
+        closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        closing.cancel()
+        return None
+
+    async def _dispose(self) -> None:
         await self._engine.dispose()
         if self._writer is not None:
-            self._writer.close()
+            await self._writer.close()
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
@@ -153,31 +173,6 @@ class Database:
             yield
         except UNUSABLE as error:
             raise self.explained(error) from None
-
-
-class _SQLiteWriter:
-    """A thread with a connection of its own."""
-
-    def __init__(self, url: str) -> None:
-        self._engine = open_sqlite_writer(url)
-        self._thread = ThreadPoolExecutor(1, "kmodbot-store")
-        # Checking the one connection out and in takes longer than a small transaction.
-        self._connection: Connection | None = None
-
-    async def write(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
-
-    def _write(self, work: Callable[[Connection], T]) -> T:
-        if self._connection is None:
-            self._connection = self._engine.connect()
-        with self._connection.begin():
-            return work(self._connection)
-
-    def close(self) -> None:
-        self._thread.shutdown()
-        if self._connection is not None:
-            self._connection.close()
-        self._engine.dispose()
 
 
 def upsert(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:

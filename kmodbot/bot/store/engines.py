@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
+import aiosqlite
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
@@ -13,11 +16,15 @@ from sqlalchemy.pool import StaticPool
 from kmodbot.bot.store.urls import is_postgresql, libpq_url
 
 if TYPE_CHECKING:
+    from weakref import WeakSet
+
     from sqlalchemy import Connection, Engine
 
 # What a server raises that refuses, and the driver when it cannot go on.
 POSTGRESQL_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError)
 _CONNECT_SECONDS = 10
+_SECONDS_TO_CLOSE = 2.0
+_ROWS_AT_ONCE = 64
 _STATEMENT_SECONDS = 60
 # How long a request may wait for a connection while all are busy.
 _POOL_SECONDS = 60
@@ -39,19 +46,27 @@ async def connect_postgresql(url: str) -> Any:
     )
 
 
-def open_engines(url: str) -> tuple[AsyncEngine, AsyncEngine]:
-    """Return an engine for transactions and one for statements that only read, of one pool."""
+def open_engines(url: str, opened: WeakSet[Any]) -> tuple[AsyncEngine, AsyncEngine]:
+    """Return an engine for transactions and one for statements that only read, of one pool.
+
+    Connections to a server are added to those ``opened``, for who cannot wait for them to close.
+    """
     if is_postgresql(url):
-        engine = _open_postgresql(url)
+        engine = _open_postgresql(url, opened)
         return engine, engine.execution_options(isolation_level="AUTOCOMMIT")
     engine = _open_sqlite(url)
     return engine, engine.execution_options(kmodbot_reads=True)
 
 
-def _open_postgresql(url: str) -> AsyncEngine:
+def _open_postgresql(url: str, opened: WeakSet[Any]) -> AsyncEngine:
+    async def connect() -> Any:
+        connection = await connect_postgresql(url)
+        opened.add(connection)
+        return connection
+
     return create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: connect_postgresql(url),
+        async_creator=connect,
         # The server may have been restarted since.
         pool_pre_ping=True,
         pool_size=5,
@@ -74,9 +89,36 @@ def open_sqlite_writer(url: str) -> Engine:
 def _open_sqlite(url: str) -> AsyncEngine:
     location = make_url(url).set(drivername="sqlite+aiosqlite")
     # Each connection is a thread.
-    engine = create_async_engine(location, pool_size=5, max_overflow=0, pool_timeout=_POOL_SECONDS)
+    engine = create_async_engine(
+        location,
+        connect_args={"async_creator_fn": _connect_sqlite},
+        pool_size=5,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+    )
     _make_transactions_immediate(engine.sync_engine)
     return engine
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection that is given up when its thread hangs, with a lock or a disk."""
+
+    async def close(self) -> None:
+        closing = asyncio.ensure_future(super().close())
+        _, hanging = await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE)
+        if not hanging:
+            return closing.result()
+        closing.cancel()
+        return None
+
+
+def _connect_sqlite(database: str, **options: Any) -> _Connection:
+    connection = _Connection(lambda: sqlite3.connect(database, **options), _ROWS_AT_ONCE)
+    # What hangs must not keep the process from ending.
+    # Before aiosqlite 0.22 it is a thread itself.
+    thread: Any = getattr(connection, "_thread", connection)
+    thread.daemon = True
+    return connection
 
 
 def _make_transactions_immediate(engine: Engine) -> None:

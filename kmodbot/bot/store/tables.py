@@ -160,6 +160,19 @@ audit = Table(
     Index("ix_audit_at", "at"),
 )
 
+# The repository whose builds these are: one row, once GitHub was asked for the first time.
+repository = Table(
+    "repository",
+    metadata,
+    # Always 1, so that there cannot be two.
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("api_url", Text, nullable=False),
+    # GitHub's number, which a repository keeps when it is renamed or transferred.
+    Column("id", BigInteger, nullable=False),
+    # What it was called when it was last seen.
+    Column("full_name", String(255), nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,

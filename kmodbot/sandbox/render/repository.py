@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kmodbot.sandbox.accounts import REPOSITORY_ID
 from kmodbot.sandbox.render import node_id, timestamp
 from kmodbot.sandbox.render.accounts import user
 
@@ -56,8 +55,8 @@ def minimal(world: World) -> dict[str, Any]:
     """Return the repository as it appears inside a workflow run."""
     addresses = world.addresses
     return {
-        "id": REPOSITORY_ID,
-        "node_id": node_id("R", REPOSITORY_ID),
+        "id": world.repository_id,
+        "node_id": node_id("R", world.repository_id),
         "name": addresses.name,
         "full_name": addresses.full_name,
         "private": world.private,

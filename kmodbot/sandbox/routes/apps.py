@@ -8,8 +8,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from kmodbot.sandbox.access import REPOSITORY, as_app
-from kmodbot.sandbox.accounts import APP_PERMISSIONS, INSTALLATION_ID, REPOSITORY_ID
+from kmodbot.sandbox.access import REPOSITORY, as_app, check_repository
+from kmodbot.sandbox.accounts import APP_PERMISSIONS, INSTALLATION_ID
 from kmodbot.sandbox.answers import answer, link, page, per_page
 from kmodbot.sandbox.body import Body, read_body
 from kmodbot.sandbox.errors import not_found, unprocessable
@@ -52,10 +52,8 @@ async def list_installations(request: web.Request) -> web.Response:
 @as_app
 async def get_installation(request: web.Request) -> web.Response:
     """Show the installation on a repository."""
-    world, asked = world_of(request), request.match_info
-    if f"{asked['owner']}/{asked['repository']}".lower() != world.addresses.full_name.lower():
-        raise not_found()
-    return answer(render.installation(world))
+    check_repository(request)
+    return answer(render.installation(world_of(request)))
 
 
 @as_app
@@ -127,7 +125,7 @@ def _granted(name: str, level: str) -> bool:
 
 def _chosen_repositories(world: World, body: Body) -> bool:
     names, ids = body.items("repositories", []), body.items("repository_ids", [])
-    known = (world.addresses.name.lower(), REPOSITORY_ID)
+    known = (world.addresses.name.lower(), world.repository_id)
     for chosen in (*(str(name).lower() for name in names), *ids):
         if chosen not in known:
             raise unprocessable(

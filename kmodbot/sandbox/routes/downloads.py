@@ -23,6 +23,7 @@ def add(router: web.UrlDispatcher) -> None:
 async def download(request: web.Request) -> web.Response:
     """Send an asset of a published release."""
     world, asked = world_of(request), request.match_info
+    send_on(world, request)
     if is_ours(world, request) and not world.private:
         for release, asset in world.assets():
             place = (release.tag_name, asset.name)
@@ -38,6 +39,7 @@ async def fetch(request: web.Request) -> web.Response:
     https://git-scm.com/docs/git-http-backend
     """
     world = world_of(request)
+    send_on(world, request)
     if not is_ours(world, request):
         return web.Response(status=404, text="Repository not found.")
     if request.query.get("service", UPLOAD_PACK) != UPLOAD_PACK:
@@ -57,8 +59,23 @@ async def fetch(request: web.Request) -> web.Response:
 
 def is_ours(world: World, request: web.Request) -> bool:
     """Tell whether a public address lies in the repository."""
-    asked = request.match_info
-    return f"{asked['owner']}/{asked['repository']}" == world.addresses.full_name
+    return _asked(request) == world.addresses.full_name
+
+
+def send_on(world: World, request: web.Request) -> None:
+    """Redirect from a former name of the repository to the one it has now.
+
+    https://docs.github.com/repositories/creating-and-managing-repositories/renaming-a-repository
+    """
+    former = _asked(request)
+    if former.lower() in world.former_names:
+        raise web.HTTPMovedPermanently(
+            world.addresses.html + request.path_qs.removeprefix(f"/{former}")
+        )
+
+
+def _asked(request: web.Request) -> str:
+    return f"{request.match_info['owner']}/{request.match_info['repository']}"
 
 
 async def _backend(variables: dict[str, str], body: bytes) -> bytes:

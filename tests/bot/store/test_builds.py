@@ -323,8 +323,7 @@ async def test_a_rerun_may_bring_those_back_whose_place_no_other_build_has_taken
         await builds.failed(build_id, "boom", NOW if build_id == "old" else late)
     await builds.reserve("without a run", target("6.1.0-7-amd64"), NOW)
     await builds.failed("without a run", "refused", late)
-    newer = Build("newer", target("6.1.0-1-amd64"), Phase.DONE, late, package=PACKAGE)
-    assert await builds.adopt(newer)
+    await builds.adopt(Build("newer", target("6.1.0-1-amd64"), Phase.DONE, late, package=PACKAGE))
 
     assert [each.id for each in await builds.rerunnable(None)] == ["old", "wanted"]
     assert [each.id for each in await builds.rerunnable(late)] == ["wanted"]
