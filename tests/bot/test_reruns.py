@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, update
 
 from kmodbot.bot import keys
 from kmodbot.bot.build import Phase
-from kmodbot.bot.repairs import reruns
-from kmodbot.bot.store.tables import leases
 from tests.bot.conftest import running_bot
 from tests.bot.test_recovery import rerun
 from tests.bot.world import make_older
@@ -31,14 +27,6 @@ LIST = "/driver-build.yml/runs"
 async def time_goes_by(bot: Bot, time: timedelta) -> None:
     """Let all that happened have happened earlier."""
     await make_older(bot.app[keys.DATABASE], time)
-    async with bot.app[keys.DATABASE].writing() as connection:
-        mine = leases.c.name == reruns.WORK
-        looked = json.loads(await connection.scalar(select(leases.c.result).where(mine)) or "{}")
-        earlier = {
-            name: at and (datetime.fromisoformat(at) - time).isoformat()
-            for name, at in looked.items()
-        }
-        await connection.execute(update(leases).where(mine).values(result=json.dumps(earlier)))
     for run in bot.github.runs:
         run.created_at -= time
         run.started_at -= time

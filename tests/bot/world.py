@@ -327,16 +327,23 @@ def branch_of(row: Row[Any]) -> str:
     return f"add-kernel/{row.distribution}/{row.architecture}/{release}"
 
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00")
+
+
 async def make_older(database: Database, age: timedelta) -> None:
     """Move every moment in the store into the past."""
+
+    def earlier(moment: re.Match[str]) -> str:
+        return (datetime.fromisoformat(moment[0]) - age).isoformat()
+
     for table in metadata.sorted_tables:
         moments = [column.name for column in table.c if isinstance(column.type, UtcDateTime)]
         async with database.writing() as connection:
             for row in (await connection.execute(select(table))).mappings().all():
                 older: dict[str, Any] = {n: row[n] - age for n in moments if row[n] is not None}
                 if table is leases and row["result"] is not None:
-                    # Up to when the work was done.
-                    older["result"] = (datetime.fromisoformat(row["result"]) - age).isoformat()
+                    # Up to when the work was done, and the like.
+                    older["result"] = _MOMENT.sub(earlier, row["result"])
                 key = [column == row[column.name] for column in table.primary_key]
                 if older:
                     await connection.execute(update(table).where(*key).values(**older))
