@@ -31,6 +31,7 @@ from tests.bot.conftest import (
     running_bot,
     target_of,
 )
+from tests.bot.stored import waiting
 from tests.bot.test_recovery import rerun
 
 if TYPE_CHECKING:
@@ -226,8 +227,8 @@ class World(RuleBasedStateMachine):
         await self.github.settled()
         builds = self.bot.app[keys.BUILDS]
         in_flight, unproposed = await builds.in_flight(), await builds.unproposed()
-        waiting = await self.bot.app[keys.DELIVERIES].waiting()
-        return not (in_flight or unproposed or waiting)
+        deliveries = await waiting(self.bot.app[keys.DELIVERIES])
+        return not (in_flight or unproposed or deliveries)
 
     async def check(self) -> None:
         """Check what must hold of the world."""
