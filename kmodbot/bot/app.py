@@ -49,7 +49,7 @@ from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.store.announcements import shared
 from kmodbot.bot.store.audit import Audit
 from kmodbot.bot.store.builds import Builds
-from kmodbot.bot.store.database import Database
+from kmodbot.bot.store.database import UNUSABLE, Database
 from kmodbot.bot.store.deliveries import Deliveries
 from kmodbot.bot.store.discoveries import Discoveries
 from kmodbot.bot.store.intake import Intake
@@ -139,7 +139,10 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             app[keys.INTAKE] = Intake(deliveries)
             app[keys.DISPATCHER] = dispatcher
             app[keys.WORKERS] = _workers(app, runs, completion, proposals, turns)
-            await ownership.begin(repository.facts)
+            try:
+                await ownership.begin(repository.facts)
+            except UNUSABLE as error:
+                raise database.explained(error) from None
             yield
             if ownership.refusal is not None:
                 raise ownership.refusal

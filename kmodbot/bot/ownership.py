@@ -50,7 +50,8 @@ class Ownership:
         other call once it is back.
 
         Raises:
-            StoreError: the database belongs to another repository.
+            StoreError: the database belongs to another repository. Errors of the database itself
+                are not caught.
 
         """
         owner = await self._owners.get()
@@ -82,6 +83,8 @@ class Ownership:
             self._refuse(refusal)
             raise GitHubUnavailable(str(refusal)) from None
         except UNUSABLE as error:
+            if not self._works:
+                raise
             raise GitHubUnavailable(f"the store cannot say whose it is: {error}") from error
 
     async def _claim(self, facts: RepositoryFacts) -> None:

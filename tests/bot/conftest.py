@@ -27,6 +27,7 @@ from kmodbot.bot.settings import Settings
 from kmodbot.kernels import Driver, Kernel
 from kmodbot.sandbox import Sandbox
 from tests.bot.postgresql import Server, migrated, postgresql
+from tests.bot.stored import waiting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -204,8 +205,8 @@ class Bot:
         await self.github.settled()
 
     async def _every_delivery_was_tried(self) -> bool:
-        waiting = await self.app[keys.DELIVERIES].waiting()
-        return all(delivery.attempts > 0 for delivery in waiting)
+        untried = await waiting(self.app[keys.DELIVERIES])
+        return all(delivery.attempts > 0 for delivery in untried)
 
     async def reconcile(self) -> None:
         """Compare the store with GitHub now instead of in half a minute."""

@@ -223,6 +223,16 @@ async def test_the_operator_may_say_that_nodes_ask_github(
     assert ended["url"].startswith(github.server_url)
 
 
+async def test_a_package_is_fetched_from_a_repository_that_was_renamed(
+    built: Bot, github: Sandbox
+) -> None:
+    github.rename("umbrella/greeter")
+
+    async with built.client.get(PATH) as answer:
+        assert answer.status == 200
+        assert await answer.text() == PACKAGE
+
+
 class TestPublicRepository:
     @pytest.fixture
     async def github(

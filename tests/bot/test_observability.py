@@ -22,6 +22,7 @@ from kmodbot.bot.store.deliveries import Deliveries, Delivery
 from kmodbot.bot.timing import BuildTimes
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import DEBIAN, eventually, running_bot, target_of
+from tests.bot.stored import receive
 
 if TYPE_CHECKING:
     from kmodbot.bot.settings import Settings
@@ -161,7 +162,7 @@ async def wait_with(bot: Bot, age: timedelta) -> None:
     delivery = Delivery("old", "push", b"{}")
     now = datetime.now(UTC)
     deliveries = bot.app[keys.DELIVERIES]
-    await deliveries.receive(delivery, now - age)
+    await receive(deliveries, delivery, now - age)
     await deliveries.lease("nobody", now, now + timedelta(hours=1), 10)
 
 

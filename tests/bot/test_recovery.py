@@ -29,6 +29,7 @@ from tests.bot.conftest import (
     reconciled_to,
     running_bot,
 )
+from tests.bot.stored import waiting
 from tests.bot.test_webhooks import RUN, deliver, signed
 
 if TYPE_CHECKING:
@@ -339,7 +340,7 @@ class TestDeliveries:
 
         async def all_done() -> bool:
             bot.app[keys.WORKERS].delivery_arrived()
-            return not await bot.app[keys.DELIVERIES].waiting()
+            return not await waiting(bot.app[keys.DELIVERIES])
 
         await eventually(all_done)
 

@@ -17,6 +17,7 @@ from kmodbot.bot.repairs.redelivery import failures
 from kmodbot.bot.store.deliveries import Delivery
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import eventually, running_bot
+from tests.bot.stored import receive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -125,7 +126,7 @@ async def test_what_the_store_has_already_is_not_asked_for(
     (completed,) = (each for each in github.deliveries if each.action == "completed")
     body = json.dumps(completed.payload).encode()
     deliveries = bot_that_was_away.app[keys.DELIVERIES]
-    await deliveries.receive(Delivery(completed.guid, "workflow_run", body), datetime.now(UTC))
+    await receive(deliveries, Delivery(completed.guid, "workflow_run", body), datetime.now(UTC))
 
     await bot_that_was_away.reconcile()
 

@@ -19,6 +19,7 @@ from kmodbot.bot.store import intake
 from kmodbot.bot.store.deliveries import Deliveries, DeliveryState
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import eventually
+from tests.bot.stored import waiting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +52,7 @@ async def deliver(bot: Bot, body: bytes, headers: dict[str, str]) -> tuple[int, 
 
 
 async def stored(bot: Bot) -> int:
-    return len(await bot.app[keys.DELIVERIES].waiting())
+    return len(await waiting(bot.app[keys.DELIVERIES]))
 
 
 async def test_a_delivery_for_an_unknown_run_is_worked_off_without_effect(
@@ -247,7 +248,7 @@ async def test_of_a_delivery_only_what_the_bot_acts_on_is_kept(
 
     await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
 
-    (kept,) = await bot.app[keys.DELIVERIES].waiting()
+    (kept,) = await waiting(bot.app[keys.DELIVERIES])
     assert b"someone" not in kept.payload
     github.faults.clear()
 

@@ -211,7 +211,7 @@ class World:
             await connection.execute(update(builds).values(next_proposal_at=None))
         rows = await self.rows()
         ended = all(Phase(row.phase).is_final for row in rows)
-        waiting = await Deliveries(self.database).waiting()
+        waiting = await waiting(Deliveries(self.database))
         return ended and await self.all_proposed() and not waiting and self._is_regenerated()
 
     def _is_regenerated(self) -> bool:

@@ -32,10 +32,6 @@ class Deliveries:
         """Return the time by the clock that all processes share."""
         return await self._database.now()
 
-    async def receive(self, delivery: Delivery, now: datetime) -> bool:
-        """Store one delivery; return whether there is work to do for it."""
-        return delivery.guid in await self.receive_all([delivery], now)
-
     async def receive_all(self, arrived: Collection[Delivery], now: datetime) -> set[str]:
         """Store deliveries in one transaction; return the ids of those that there is work for.
 
@@ -81,11 +77,6 @@ class Deliveries:
         which = _held_by(holder) if guid is None else and_(_held_by(holder), _is(guid))
         await self._set(which, state=DeliveryState.RECEIVED, leased_by=None, next_try_at=now)
 
-    async def done(self, guid: str) -> None:
-        """Record that the work of a delivery is done; its payload is not needed any more."""
-        async with self._database.writing() as connection:
-            await connection.execute(statements.done(), {"guids": [guid]})
-
     async def stumbled(self, guid: str, holder: str, error: str, next_try: datetime | None) -> None:
         """Record that working on a delivery went wrong; without a next try it is ``dead``.
 
@@ -119,18 +110,6 @@ class Deliveries:
         old = and_(deliveries.c.state == state, deliveries.c.received_at < before)
         async with self._database.writing() as connection:
             await connection.execute(delete(deliveries).where(old))
-
-    async def waiting(self, limit: int = 10) -> Sequence[Delivery]:
-        """Return deliveries whose work is not done yet: the least tried, then the oldest first."""
-        table = deliveries.c
-        statement = (
-            select(table.guid, table.event, table.payload, table.attempts)
-            .where(text(WAITING))
-            .order_by(table.attempts, table.received_at, table.guid)
-            .limit(limit)
-        )
-        async with self._database.reading() as connection:
-            return [Delivery(*row) for row in await connection.execute(statement)]
 
     async def next_due(self) -> datetime | None:
         """Return when the next delivery may be taken up; None while none waits."""

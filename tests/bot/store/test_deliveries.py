@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kmodbot.bot.store.deliveries import Backlog, Deliveries, Delivery, DeliveryState
 from tests.bot.store.conftest import NOW
+from tests.bot.stored import done, receive, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,19 +37,19 @@ async def state(deliveries: Deliveries, guid: str = "guid-1") -> DeliveryState |
 
 class TestArrival:
     async def test_a_delivery_waits_until_it_is_done(self, deliveries: Deliveries) -> None:
-        assert await deliveries.receive(DELIVERY, NOW)
-        assert await deliveries.waiting() == [DELIVERY]
+        assert await receive(deliveries, DELIVERY, NOW)
+        assert await waiting(deliveries) == [DELIVERY]
 
         await lease(deliveries)
-        assert await deliveries.waiting() == [DELIVERY]
-        await deliveries.done("guid-1")
-        assert await deliveries.waiting() == []
+        assert await waiting(deliveries) == [DELIVERY]
+        await done(deliveries, "guid-1")
+        assert await waiting(deliveries) == []
 
     async def test_a_doubled_delivery_is_stored_once(self, deliveries: Deliveries) -> None:
-        news = await asyncio.gather(*(deliveries.receive(DELIVERY, NOW) for _ in range(5)))
+        news = await asyncio.gather(*(receive(deliveries, DELIVERY, NOW) for _ in range(5)))
 
         assert sorted(news) == [False] * 4 + [True]
-        assert len(await deliveries.waiting()) == 1
+        assert len(await waiting(deliveries)) == 1
 
     async def test_many_are_stored_at_once_each_one_time(self, deliveries: Deliveries) -> None:
         arrived = [replace(DELIVERY, guid=f"guid-{number % 40}") for number in range(60)]
@@ -57,47 +58,47 @@ class TestArrival:
         assert await deliveries.receive_all(arrived, NOW) == set()
 
     async def test_a_redelivery_of_something_done_is_no_work(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries)
-        await deliveries.done("guid-1")
+        await done(deliveries, "guid-1")
 
-        assert not await deliveries.receive(DELIVERY, NOW)
-        assert await deliveries.waiting() == []
+        assert not await receive(deliveries, DELIVERY, NOW)
+        assert await waiting(deliveries) == []
 
     async def test_a_redelivery_of_something_under_way_is_no_work(
         self, deliveries: Deliveries
     ) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries)
 
-        assert not await deliveries.receive(DELIVERY, NOW)
+        assert not await receive(deliveries, DELIVERY, NOW)
         assert await state(deliveries) is DeliveryState.PROCESSING
 
     async def test_a_redelivery_of_something_that_waits_for_its_first_try_is_no_work(
         self, deliveries: Deliveries
     ) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
 
-        assert not await deliveries.receive(DELIVERY, LATER)
+        assert not await receive(deliveries, DELIVERY, LATER)
 
     async def test_a_redelivery_of_something_dead_is_tried_again(
         self, deliveries: Deliveries
     ) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries)
         await deliveries.stumbled("guid-1", "me", "boom", None)
-        assert await deliveries.waiting() == []
+        assert await waiting(deliveries) == []
 
-        assert await deliveries.receive(DELIVERY, NOW)
+        assert await receive(deliveries, DELIVERY, NOW)
         assert await lease(deliveries) == [DELIVERY]
 
     async def test_a_redelivery_ends_the_pause_after_an_error(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries)
         await deliveries.stumbled("guid-1", "me", "boom", LATER)
         assert await lease(deliveries) == []
 
-        assert await deliveries.receive(DELIVERY, NOW)
+        assert await receive(deliveries, DELIVERY, NOW)
         assert await lease(deliveries) == [DELIVERY]
 
 
@@ -118,14 +119,14 @@ class TestLeases:
         assert len(guids) + len(left) == 30
 
     async def test_a_lease_that_ran_out_is_taken_again(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries, "killed")
 
         assert await lease(deliveries, now=NOW + timedelta(seconds=29)) == []
         assert await lease(deliveries, now=SOON, until=LATER) == [DELIVERY]
 
     async def test_a_renewed_lease_is_not_taken(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries, "slow")
         await deliveries.renew("slow", LATER)
 
@@ -144,7 +145,7 @@ class TestLeases:
         assert len(await lease(deliveries)) == 2
 
     async def test_who_lost_the_lease_changes_nothing(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries, "slow")
         await lease(deliveries, "fast", now=SOON, until=LATER)
 
@@ -154,10 +155,10 @@ class TestLeases:
         assert await state(deliveries) is DeliveryState.PROCESSING
 
     async def test_what_went_wrong_comes_again_after_a_pause(self, deliveries: Deliveries) -> None:
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         await lease(deliveries)
         await deliveries.stumbled("guid-1", "me", "boom", SOON)
-        await deliveries.receive(replace(DELIVERY, guid="guid-2"), NOW)
+        await receive(deliveries, replace(DELIVERY, guid="guid-2"), NOW)
 
         (other,) = await lease(deliveries, until=LATER)
         (again,) = await lease(deliveries, now=SOON, until=LATER)
@@ -169,7 +170,7 @@ class TestLeases:
     ) -> None:
         for second in (2, 1, 3):
             moment = NOW + timedelta(seconds=second)
-            await deliveries.receive(replace(DELIVERY, guid=f"guid-{second}"), moment)
+            await receive(deliveries, replace(DELIVERY, guid=f"guid-{second}"), moment)
 
         taken = await lease(deliveries, now=SOON, until=LATER, limit=2)
         assert {each.guid for each in taken} == {"guid-1", "guid-2"}
@@ -187,9 +188,9 @@ class TestLeases:
 
     async def test_nothing_is_due_while_nothing_waits(self, deliveries: Deliveries) -> None:
         assert await deliveries.next_due() is None
-        await deliveries.receive(DELIVERY, NOW)
+        await receive(deliveries, DELIVERY, NOW)
         assert await deliveries.next_due() == NOW
-        await deliveries.done("guid-1")
+        await done(deliveries, "guid-1")
         assert await deliveries.next_due() is None
 
 
@@ -212,18 +213,18 @@ class TestOperators:
     async def test_the_backlog_is_counted(self, deliveries: Deliveries) -> None:
         assert await deliveries.backlog() == Backlog(0, None, 0)
         await deliveries.receive_all([DELIVERY, replace(DELIVERY, guid="guid-2")], NOW)
-        await deliveries.receive(replace(DELIVERY, guid="guid-3"), SOON)
+        await receive(deliveries, replace(DELIVERY, guid="guid-3"), SOON)
         await lease(deliveries, limit=1)
 
         assert await deliveries.backlog() == Backlog(3, NOW, 0)
         await deliveries.stumbled("guid-1", "me", "boom", None)
-        await deliveries.done("guid-2")
+        await done(deliveries, "guid-2")
         assert await deliveries.backlog() == Backlog(1, SOON, 1)
 
     async def test_only_what_has_ended_is_forgotten(self, deliveries: Deliveries) -> None:
         await deliveries.receive_all([replace(DELIVERY, guid=f"g{n}") for n in range(3)], NOW)
         await lease(deliveries, limit=2)
-        await deliveries.done("g0")
+        await done(deliveries, "g0")
         await deliveries.stumbled("g1", "me", "boom", None)
 
         await deliveries.forget(LATER)

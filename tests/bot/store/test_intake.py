@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from kmodbot.bot.store.deliveries import Deliveries, Delivery
 from kmodbot.bot.store.intake import Intake
+from tests.bot.stored import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -50,7 +51,7 @@ async def test_those_that_arrive_during_a_commit_share_the_next(
 
     assert all(news)
     assert len(counted.transactions) <= 2
-    assert len(await counted.waiting(200)) == 100
+    assert len(await waiting(counted, 200)) == 100
 
 
 async def test_of_two_with_one_id_one_is_work(counted: CountedDeliveries) -> None:
@@ -83,4 +84,4 @@ async def test_who_hangs_up_takes_nothing_from_the_others(counted: CountedDelive
     hung_up.cancel()
 
     assert await stays
-    assert len(await counted.waiting()) == 2
+    assert len(await waiting(counted)) == 2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from kmodbot.bot.store.deliveries import Deliveries, Delivery
 from kmodbot.bot.store.retention import Retention
 from tests.bot.store.conftest import PACKAGE, target
+from tests.bot.stored import done
 
 if TYPE_CHECKING:
     from kmodbot.bot.store.audit import Audit
@@ -22,7 +23,7 @@ async def test_everything_is_kept_for_its_time(
     await builds.done("done", PACKAGE, now)
     await deliveries.receive_all([Delivery(guid, "push", b"{}") for guid in "abc"], now)
     await deliveries.lease("me", now, now, limit=3)
-    await deliveries.done("a")
+    await done(deliveries, "a")
     await deliveries.stumbled("b", "me", "boom", None)
     await audit.record("token-1", "build.request", "package", "started")
     retention = Retention(builds, deliveries, audit, audit_days=365)
