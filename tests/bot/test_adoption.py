@@ -14,7 +14,7 @@ from kmodbot.bot import keys
 from kmodbot.bot.build import Phase
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import DEBIAN, dispatch_by_hand, eventually, running_bot, target_of
-from tests.bot.test_recovery import rerun
+from tests.bot.maintainer import Maintainer
 from tests.bot.test_webhooks import deliver, signed
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class TestReruns:
         assert (await bot.finished(asked["build_id"]))["status"] == "error"
 
         runner.conclusion, runner.may_end = "success", asyncio.Event()
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await eventually(lambda: is_in_progress(bot, asked["build_id"]))
         status, joined = await bot.ask()
         runner.may_end.set()
@@ -238,7 +238,7 @@ class TestReruns:
         await bot.finished(asked["build_id"])
         before = await build_of(bot, asked["build_id"])
 
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await bot.settled()
 
         after = await build_of(bot, asked["build_id"])
@@ -253,7 +253,7 @@ class TestReruns:
         await bot.finished(asked["build_id"])
         (old,) = (each for each in github.deliveries if each.action == "completed")
         github.hold_runs()
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await bot.app[keys.BUILDS].rerun(await build_of(bot, asked["build_id"]), attempt=2)
 
         body = json.dumps(old.payload).encode()
@@ -274,7 +274,7 @@ class TestReruns:
             await bot.finished(asked["build_id"])
             github.faults.add(Fault(event="workflow_run", kind="lost", times=99))
             runner.conclusion = conclusion
-            await rerun(bot, github.runs[0].id)
+            await Maintainer(github).rerun(github.runs[0].id)
             await github.settled()
 
             await bot.reconcile()
