@@ -72,10 +72,18 @@ class Faults:
 
     def __init__(self) -> None:
         self._pending: list[Fault] = []
+        self._idle: list[Fault] = []
+        self._spares_requests = False
+
+    @property
+    def idle(self) -> list[Fault]:
+        """Those that have not struck even once, forgotten ones included."""
+        return [*self._idle]
 
     def add(self, fault: Fault) -> None:
         """Let `fault` happen to the next `fault.times` matches."""
         self._pending.append(fault)
+        self._idle.append(fault)
 
     def clear(self) -> None:
         """Forget every fault that has not happened."""
@@ -83,15 +91,17 @@ class Faults:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """Let nothing go wrong within the block; what was still to happen happens after it."""
-        pending, self._pending = self._pending, []
+        """Let no request go wrong within the block; webhooks do as they would."""
+        before, self._spares_requests = self._spares_requests, True
         try:
             yield
         finally:
-            self._pending = pending + self._pending
+            self._spares_requests = before
 
     def for_request(self, method: str, path: str) -> Fault | None:
         """Return, and count down, the fault that strikes this request."""
+        if self._spares_requests:
+            return None
         for fault in self._pending:
             fits = fault.event is None and fault.method in (None, method)
             if fits and re.search(fault.path, path):
@@ -106,6 +116,7 @@ class Faults:
         return None
 
     def _spend(self, fault: Fault) -> Fault:
+        self._idle = [each for each in self._idle if each is not fault]
         fault.times -= 1
         if fault.times <= 0:
             self._pending.remove(fault)

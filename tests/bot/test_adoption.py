@@ -19,7 +19,7 @@ from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.tables import builds
 from kmodbot.sandbox import Fault
 from tests.bot.conftest import DEBIAN, Bot, dispatch_by_hand, eventually, running_bot, target_of
-from tests.bot.test_recovery import rerun
+from tests.bot.maintainer import Maintainer
 from tests.bot.test_webhooks import deliver, signed
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ class TestReruns:
         assert (await bot.finished(asked["build_id"]))["status"] == "error"
 
         runner.conclusion, runner.may_end = "success", asyncio.Event()
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await eventually(lambda: is_in_progress(bot, asked["build_id"]))
         status, joined = await bot.ask()
         runner.may_end.set()
@@ -323,7 +323,7 @@ class TestReruns:
         await bot.finished(asked["build_id"])
         before = await build_of(bot, asked["build_id"])
 
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await bot.settled()
 
         after = await build_of(bot, asked["build_id"])
@@ -338,7 +338,7 @@ class TestReruns:
         await bot.finished(asked["build_id"])
         (old,) = (each for each in github.deliveries if each.action == "completed")
         github.hold_runs()
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await bot.app[keys.BUILDS].rerun(await build_of(bot, asked["build_id"]), attempt=2)
 
         body = json.dumps(old.payload).encode()
@@ -359,7 +359,7 @@ class TestReruns:
             await bot.finished(asked["build_id"])
             github.faults.add(Fault(event="workflow_run", kind="lost", times=99))
             runner.conclusion = conclusion
-            await rerun(bot, github.runs[0].id)
+            await Maintainer(github).rerun(github.runs[0].id)
             await github.settled()
 
             await bot.reconcile()

@@ -29,6 +29,7 @@ from tests.bot.conftest import (
     reconciled_to,
     running_bot,
 )
+from tests.bot.maintainer import Maintainer
 from tests.bot.stored import waiting
 from tests.bot.test_webhooks import RUN, deliver, signed
 
@@ -88,7 +89,7 @@ class TestMissingInstallation:
         github.hold_runs()
         _, asked = await bot.ask()
         bot.app[keys.CHANGES].announce(asked["build_id"])
-        github.faults.add(Fault(path="/actions/runs/", kind="status", status=401, times=2))
+        github.faults.add(Fault(path="/actions/", kind="status", status=401, times=2))
         github.faults.add(
             Fault(path="access_tokens|/installation$", kind="status", status=404, times=9)
         )
@@ -123,6 +124,7 @@ class TestRunsThatLie:
         async with running_bot(patient, github) as bot:
             github.hold_runs()
             _, asked = await bot.ask()
+            github.faults.add(Fault(path="/runs$", kind="lag", seconds=999))
             github.faults.add(Fault(path="/actions/runs/", kind="status", status=404))
             await bot.reconcile()
             assert (await bot.status(asked["build_id"]))["status"] == "in_progress"
@@ -211,7 +213,7 @@ async def test_a_rerun_of_a_failed_run_brings_its_build_back(
     assert (await bot.finished(asked["build_id"]))["status"] == "error"
 
     runner.conclusion = "success"
-    await rerun(bot, github.runs[0].id)
+    await Maintainer(github).rerun(github.runs[0].id)
     await bot.settled()
 
     assert (await bot.status(asked["build_id"]))["status"] == "done"
@@ -382,11 +384,3 @@ async def test_a_token_that_is_not_text_is_refused(settings: Settings, github: S
         await writer.wait_closed()
 
     assert answer.startswith(b"HTTP/1.1 403 ")
-
-
-async def rerun(bot: Bot, run_id: int) -> None:
-    """Press "Re-run all jobs" in GitHub."""
-    url = f"{bot.github.api_url}/repos/acme/hello-driver/actions/runs/{run_id}/rerun"
-    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
-    async with bot.client.session.post(url, headers=headers) as answer:
-        assert answer.status == 201

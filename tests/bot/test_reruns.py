@@ -11,7 +11,7 @@ import pytest
 from kmodbot.bot import keys
 from kmodbot.bot.build import Phase
 from tests.bot.conftest import running_bot
-from tests.bot.test_recovery import rerun
+from tests.bot.maintainer import Maintainer
 from tests.bot.world import make_older
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def test_the_package_of_an_old_run_that_was_run_again_is_found(
 ) -> None:
     bot, build_id = old_failure
     runner.conclusion = "success"
-    await rerun(bot, github.runs[0].id)
+    await Maintainer(github).rerun(github.runs[0].id)
     await github.settled()
 
     await time_goes_by(bot, timedelta(hours=2))
@@ -81,7 +81,7 @@ async def test_a_build_is_in_progress_while_its_old_run_is_run_again(
     bot, build_id = old_failure
     runner.conclusion = "success"
     github.hold_runs()
-    await rerun(bot, github.runs[0].id)
+    await Maintainer(github).rerun(github.runs[0].id)
     await time_goes_by(bot, timedelta(hours=2))
     github.runs[0].started_at += timedelta(hours=2)
     await bot.reconcile()
@@ -101,7 +101,7 @@ async def test_one_that_failed_again_says_so_once(
     old_failure: tuple[Bot, str], github: Sandbox
 ) -> None:
     bot, build_id = old_failure
-    await rerun(bot, github.runs[0].id)
+    await Maintainer(github).rerun(github.runs[0].id)
     await github.settled()
     for _ in range(3):
         await time_goes_by(bot, timedelta(hours=2))
@@ -120,7 +120,7 @@ async def test_what_was_run_again_while_no_bot_ran_for_weeks_is_found_after_the_
         build_id = await failed_build(bot, runner)
         github.webhook_url = None
         runner.conclusion = "success"
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await github.settled()
         await time_goes_by(bot, timedelta(days=50))
 
@@ -162,7 +162,7 @@ async def test_a_long_list_is_read_in_portions_and_from_its_beginning_again(
         for age, run in enumerate(reversed(github.runs)):
             run.created_at -= timedelta(days=age)
         await make_older(bot.app[keys.DATABASE], timedelta(days=5))
-        await rerun(bot, github.runs[0].id)
+        await Maintainer(github).rerun(github.runs[0].id)
         await github.settled()
         monkeypatch.setattr("kmodbot.bot.github.runs._PER_PAGE", 1)
         monkeypatch.setattr("kmodbot.bot.github.runs._PAGES", 2)

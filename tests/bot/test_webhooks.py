@@ -247,6 +247,7 @@ async def test_of_a_delivery_only_what_the_bot_acts_on_is_kept(
     body = json.dumps(RUN | {"sender": {"email": "someone@example.com"}}).encode()
 
     await deliver(bot, body, signed(body, settings.webhook_secrets[0].reveal()))
+    await eventually(lambda: bot.calls("GET", "/actions/runs/1") > 0)
 
     (kept,) = await waiting(bot.app[keys.DELIVERIES])
     assert b"someone" not in kept.payload

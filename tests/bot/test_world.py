@@ -275,7 +275,7 @@ class Machine(RuleBasedStateMachine):
 
 WORLDS = os.environ.get("KMODBOT_WORLDS")
 PROFILE = settings(
-    max_examples=int(WORLDS or 8),
+    max_examples=int(WORLDS or 6),
     stateful_step_count=60 if WORLDS else 30,
     phases=[Phase.generate],
     derandomize=not WORLDS,

@@ -29,6 +29,7 @@ from kmodbot.sandbox import Sandbox
 from tests.bot.conftest import CONTENT, QuickRunner, eventually, git, target_of
 from tests.bot.lives import Complaints, Life
 from tests.bot.maintainer import Maintainer
+from tests.bot.stored import waiting
 from tests.bot.test_webhooks import signed
 
 if TYPE_CHECKING:
@@ -211,8 +212,8 @@ class World:
             await connection.execute(update(builds).values(next_proposal_at=None))
         rows = await self.rows()
         ended = all(Phase(row.phase).is_final for row in rows)
-        waiting = await waiting(Deliveries(self.database))
-        return ended and await self.all_proposed() and not waiting and self._is_regenerated()
+        left = await waiting(Deliveries(self.database))
+        return ended and await self.all_proposed() and not left and self._is_regenerated()
 
     def _is_regenerated(self) -> bool:
         main = git(self.github, "rev-parse", "main")

@@ -91,6 +91,37 @@ async def test_a_fault_leaves_other_requests_alone(bot: Client, github: Sandbox)
     await push_branch(bot, "topic", "a", "a")
 
 
+async def test_a_suspended_fault_spares_requests_until_it_goes_on(
+    bot: Client, github: Sandbox
+) -> None:
+    github.faults.add(Fault(kind="status"))
+    with github.faults.suspended():
+        await head_of(bot)
+
+    assert (await refused(bot.git.async_get_ref(*HELLO, "heads/main"))).status == 502
+
+
+async def test_webhooks_are_lost_while_requests_are_spared(
+    bot: Client, github: Sandbox, receiver: Receiver
+) -> None:
+    github.faults.add(Fault(kind="lost", event="push"))
+    with github.faults.suspended():
+        await push_branch(bot, "topic", "a", "a")
+    await github.settled()
+
+    assert github.deliveries == []
+
+
+async def test_a_fault_that_strikes_nobody_is_idle(bot: Client, github: Sandbox) -> None:
+    useful, useless = Fault(kind="status", times=2), Fault(kind="status", path="/nowhere")
+    github.faults.add(useful)
+    github.faults.add(useless)
+    await refused(bot.git.async_get_ref(*HELLO, "heads/main"))
+    github.faults.clear()
+
+    assert github.faults.idle == [useless]
+
+
 async def test_a_download_can_fail_too(github: Sandbox) -> None:
     github.faults.add(Fault(kind="status", status=503, path="/releases/download/"))
     url = f"{github.server_url}/acme/hello-driver/releases/download/v0.1.0/hello.deb"
