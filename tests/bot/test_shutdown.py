@@ -126,6 +126,8 @@ class TestProcess:
     ) -> None:
         async with serving(environment) as process, asyncio.timeout(60):
             await is_ready(environment["PORT"])
+            # So that several connections are idle.
+            await asyncio.gather(*(is_ready(environment["PORT"]) for _ in range(10)))
             with postgresql.frozen():
                 asked = asyncio.create_task(ask(environment["PORT"]))
                 await eventually(lambda: is_asked(postgresql.port))

@@ -62,6 +62,23 @@ class TestPostgreSQL:
 
         assert await Builds(database).get("b1") is not None
 
+    async def test_closing_does_not_wait_for_a_server_that_stands_still(
+        self, database_url: str, postgresql: Server, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        database = Database(database_url)
+        # Some connections are idle then, and one is waited for.
+        await asyncio.gather(*(Builds(database).get("absent") for _ in range(5)))
+        with postgresql.frozen():
+            asked = asyncio.create_task(Builds(database).get("absent"))
+            await asyncio.sleep(0)
+            async with asyncio.timeout(30):
+                await database.close()
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+        assert "does not answer; its connections are given up" in caplog.text
+        assert PASSWORD not in caplog.text
+
     async def test_many_more_requests_than_connections_are_served(self, database: Database) -> None:
         builds = Builds(database)
         answers = await asyncio.gather(*(builds.get("absent") for _ in range(200)))
