@@ -59,7 +59,8 @@ class Reconciler:
         """Take in the runs that the store does not know; for the start, before the first request.
 
         A store that is new, or that was restored from a backup, does not know what is under way.
-        Who asks for it before it is known would start it once more.
+        Who asks for it before it is known would start it once more. It is also how the log says at
+        the start, and not when the first node asks, that GitHub does not let us in.
         """
         # Whoever has the turn may have failed in it, or may be of the time before the backup.
         await self.turns.take(recovery.WORK, self.settings.redeliver_seconds)

@@ -23,7 +23,7 @@ from kmodbot.bot.events import (
 )
 from kmodbot.bot.http.body import check_size, read_body, require_json
 from kmodbot.bot.logs import bind
-from kmodbot.bot.store.database import UNUSABLE
+from kmodbot.bot.store.database import UNUSABLE, reason_of
 from kmodbot.bot.store.deliveries import Delivery
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ async def _store(intake: Intake, delivery: Delivery) -> bool:
         async with asyncio.timeout(_SECONDS_TO_STORE):
             return await intake.receive(delivery)
     except UNUSABLE as error:
-        reason = str(error) or type(error).__name__
         with bind(delivery=delivery.guid):
-            log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
+            log.error("delivery %s cannot be stored: %s", delivery.guid, reason_of(error))  # noqa: TRY400
         message = "the delivery cannot be stored now; deliver it again later"
         unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error
