@@ -81,7 +81,8 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
 
 def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
     module = importlib.import_module(command.module)
-    parser.description = module.__doc__
+    # On a terminal the marks of a docstring are noise.
+    parser.description = (module.__doc__ or "").replace("`", "")
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
 

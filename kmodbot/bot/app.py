@@ -29,7 +29,6 @@ from kmodbot.bot.github.pulls import Pulls
 from kmodbot.bot.github.releases import Releases
 from kmodbot.bot.github.repository import RepositoryInfo
 from kmodbot.bot.github.runs import Runs
-from kmodbot.bot.github.tokens import Purpose
 from kmodbot.bot.github.transport import TIMEOUT
 from kmodbot.bot.http import add_routes
 from kmodbot.bot.http.middleware import answer
@@ -172,7 +171,6 @@ def _workers(
         app[keys.WATCH],
         Retention(builds, deliveries, app[keys.AUDIT], settings.audit_days),
         list_changed,
-        functools.partial(app[keys.GITHUB].get_ready, Purpose.READ),
     )
 
 

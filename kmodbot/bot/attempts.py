@@ -10,7 +10,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubDenied, GitHubUnavailable
 from kmodbot.bot.logs import bind
+from kmodbot.bot.store.database import reason_of
 from kmodbot.bot.store.leases import LeaseLost
+from kmodbot.kernels import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -48,7 +50,9 @@ def report(what: str, error: Exception) -> None:
     elif isinstance(error, (GitHubUnavailable, DispatchFailed, LeaseLost)):
         log.warning("%s: tried again later: %s", what, error)
     elif isinstance(error, _STORE_OUTAGE):
-        reason = getattr(error, "orig", None) or error
-        log.warning("%s: tried again later: the store fails: %s", what, reason)
+        log.warning("%s: tried again later: the store fails: %s", what, reason_of(error))
+    elif isinstance(error, InvalidInput):
+        # Of what lies in the repository: the message says what to repair there.
+        log.error("%s: tried again later: %s", what, error)
     else:
         log.exception("%s: unexpected error", what, exc_info=error)

@@ -94,10 +94,7 @@ class Proposals:
                 return
             with bind(build=build.id, run=build.run_id):
                 try:
-                    # What we started ourselves was never proposed; of the rest the store may have
-                    # forgotten it.
-                    unsure = not build.requested_by
-                    await self._propose(build.target.kernel, _reason(build), unsure=unsure)
+                    await self._propose(build.target.kernel, _reason(build), _forgotten(build))
                 except GitHubRefused as error:
                     await self._postpone(latest, error)
                 else:
@@ -155,12 +152,12 @@ class Proposals:
         async with self._lock, self._turns.alone(BRANCHES):
             yield
 
-    async def _propose(self, kernel: Kernel, reason: str, *, unsure: bool = False) -> None:
+    async def _propose(self, kernel: Kernel, reason: str, forgotten: str | None = None) -> None:
         branch, base = branch_name(kernel), await self._base()
         document = await self._with_kernel(base, kernel)
         if document == base.document:
             return
-        if unsure and await self._pulls.was_declined(branch):
+        if forgotten and await self._pulls.was_declined(branch, forgotten):
             log.info("%s is not proposed again: its pull request was closed", kernel.release)
             return
         await self._branch_off(branch, base, document, kernel)
@@ -235,6 +232,11 @@ def _facts(commit: str, base: _Base, document: str) -> bytes:
     """Return what it means that a commit adds its kernels to the list as it is."""
     parts = (commit, base.document or "", document)
     return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _forgotten(build: Build) -> str | None:
+    """Return the package of a build that may have been proposed before the store knew it."""
+    return None if build.requested_by else build.target.package
 
 
 def _title(kernel: Kernel) -> str:

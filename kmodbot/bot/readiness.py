@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ class Readiness:
                 oldest = await self._oldest()
                 await self._writes.get(None, _SECONDS_A_WRITE_HOLDS, self._write)
         except Exception as error:  # whatever the store fails with
-            return [Check("store", f"it fails with {type(error).__name__}"), github]
+            return [Check("store", _failure(error)), github]
         return [Check("store", None), github, Check("queue", self._judge(oldest))]
 
     async def _oldest(self) -> datetime | None:
@@ -79,3 +80,10 @@ class Readiness:
         if age <= self._queue_seconds:
             return None
         return f"the oldest work has waited for {age:.0f} s, more than {self._queue_seconds:.0f} s"
+
+
+def _failure(error: Exception) -> str:
+    """Say what the store fails with, in words that anybody may read: a server names its users."""
+    kind, cause = type(error).__name__, getattr(error, "orig", None)
+    words = f": {cause}" if isinstance(cause, sqlite3.Error) else ""
+    return f"it fails with {kind}{words}"

@@ -76,7 +76,8 @@ class Reconciler:
         """Take in the runs that the store does not know; for the start, before the first request.
 
         A store that is new, or that was restored from a backup, does not know what is under way.
-        Who asks for it before it is known would start it once more.
+        Who asks for it before it is known would start it once more. It is also how the log says at
+        the start, and not when the first node asks, that GitHub does not let us in.
         """
         look = functools.partial(self._out_of_turn, recovery.WORK, self.recovery.look)
         await _tried(recovery.WORK, look)

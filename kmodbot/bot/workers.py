@@ -42,7 +42,6 @@ class Workers:
         watch: Watch,
         retention: Retention,
         list_changed: asyncio.Event,
-        enter: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._pool = pool
@@ -51,7 +50,6 @@ class Workers:
         self._watch = watch
         self._retention = retention
         self._list_changed = list_changed
-        self._enter = enter
         # What happened while no bot ran is not known.
         self._list_changed.set()
         self._stopping = asyncio.Event()
@@ -77,8 +75,6 @@ class Workers:
         """Work until told to stop, and end what is under way then."""
         try:
             async with asyncio.TaskGroup() as group:
-                # Whether GitHub lets us in is said at the start, not when the first node asks.
-                group.create_task(attempt("the first call of GitHub", self._enter))
                 group.create_task(self._repeat("deliveries", self._pool.step))
                 group.create_task(self._repeat("reconciler", self._reconcile_and_rest))
                 group.create_task(self._repeat("refused deliveries", self._redeliver_refused))

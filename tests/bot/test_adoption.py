@@ -228,8 +228,13 @@ class TestALostStore:
             await bot.reconcile()
             assert (await bot.status(asked["build_id"]))["status"] == "done"
             assert await bot.app[keys.BUILDS].unproposed() == []
+            assert len(github.pulls) == 1
 
-        assert len(github.pulls) == 1
+            # A newer driver is another question.
+            await dispatch_by_hand(bot, driver_version="v0.2.0")
+            await bot.settled()
+
+        assert len(github.pulls) == 2
 
 
 async def decline(bot: Bot) -> None:

@@ -12,7 +12,7 @@ import pytest
 from kmodbot.bot import keys
 from kmodbot.bot.github import runs
 from kmodbot.sandbox import Fault, Sandbox
-from tests.bot.conftest import CONTENT, QuickRunner, running_bot
+from tests.bot.conftest import CONTENT, QuickRunner, dispatch_by_hand, running_bot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,27 @@ async def test_the_next_pull_request_on_the_same_base_costs_four(bot: Bot, githu
 
     assert (share(calls, TO_BUILD), share(calls, TO_PROPOSE)) == (2, 4)
     assert set(calls) <= {*TO_BUILD, *TO_PROPOSE}
+
+
+async def test_a_run_that_was_not_known_costs_one_call_more(bot: Bot, github: Sandbox) -> None:
+    await bot.settled()
+    before = len(github.calls)
+    await dispatch_by_hand(bot)
+    await bot.settled()
+
+    calls = counted(github, before)
+    assert share(calls, TO_PROPOSE) == 5
+    assert calls["GET /repos/acme/hello-driver/pulls"] == 1
+
+
+async def test_a_start_reads_the_list_of_runs_once(settings: Settings, github: Sandbox) -> None:
+    async with running_bot(settings, github) as bot:
+        await bot.settled()
+    before = len(github.calls)
+    async with running_bot(settings, github) as bot:
+        await bot.settled()
+
+    assert counted(github, before)["GET /driver-build.yml/runs"] == 1
 
 
 async def test_a_build_that_fails_costs_two_calls_as_well(

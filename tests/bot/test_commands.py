@@ -103,6 +103,21 @@ class TestDeliveries:
         assert guid in capsys.readouterr().err
 
 
+def test_it_is_said_that_there_is_nothing_to_list(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def prepare() -> None:
+        database = Database(database_url)
+        await database.prepare()
+        await database.close()
+
+    asyncio.run(prepare())
+    for words in (["list"], ["list", "--state", "dead"]):
+        assert kmodbot_deliveries(*words) == 0
+
+    assert capsys.readouterr().out == "no delivery is stored\nno delivery is dead\n"
+
+
 def test_a_database_that_is_not_there_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

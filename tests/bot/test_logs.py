@@ -13,10 +13,13 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
+from kmodbot.bot.attempts import report
 from kmodbot.bot.choices import LogFormat, LogLevel
 from kmodbot.bot.completion import Completion
 from kmodbot.bot.logs import Console, JsonLines, bind, configure, note, redact
+from kmodbot.kernels import InvalidInput
 from kmodbot.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -185,6 +188,27 @@ async def test_work_that_went_wrong_is_logged_with_what_it_was_about(
     for line in wrong:
         assert (line["build"], line["run"]) == (asked["build_id"], github.runs[0].id)
         assert line["delivery"] in {delivery.guid for delivery in github.deliveries}
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (InvalidInput("kernels.json", "not JSON at line 1"), "kernels.json: not JSON at line 1"),
+        (
+            OperationalError("SELECT 'value'", {}, OSError("disk full")),
+            "the store fails: disk full",
+        ),
+    ],
+)
+def test_what_is_no_fault_of_ours_needs_no_traceback(
+    stream: io.StringIO, error: Exception, words: str
+) -> None:
+    configure(LogFormat.JSON, LogLevel.INFO, stream)
+    report("build b1", error)
+
+    (line,) = lines(stream)
+    assert line["message"] == f"build b1: tried again later: {words}"
+    assert "exception" not in line
 
 
 async def test_a_run_that_is_found_again_is_logged_with_both_ids(

@@ -53,6 +53,10 @@ async def _list(database: Database, arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return 0
+    if not found:
+        kind = f" is {state.value}" if state else " is stored"
+        sys.stdout.write(f"no delivery{kind}\n")
+        return 0
     for row in ({name: name.replace("_", " ") for name in _NAMES}, *found):
         cells = {name: _on_one_line(value) for name, value in row.items()}
         sys.stdout.write(_COLUMNS.format(**cells).rstrip() + "\n")

@@ -48,11 +48,13 @@ class Pulls:
             return False
         return True
 
-    async def was_declined(self, branch: str) -> bool:
-        """Tell whether the newest pull request of a branch was closed without being merged.
+    async def was_declined(self, branch: str, package: str) -> bool:
+        """Tell whether a pull request of a branch that named this package was closed unmerged.
 
         https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
         """
-        query = {"head": f"{self._client.owner}:{branch}", "state": "all", "per_page": "1"}
+        query = {"head": f"{self._client.owner}:{branch}", "state": "closed", "per_page": "30"}
         pulls = await self._client.get(f"/pulls?{urlencode(query)}", cached=False)
-        return any(pull["state"] == "closed" and pull["merged_at"] is None for pull in pulls)
+        return any(
+            pull["merged_at"] is None and f"[{package}]" in (pull["body"] or "") for pull in pulls
+        )

@@ -12,7 +12,7 @@ from aiohttp import web
 from kmodbot.bot import keys
 from kmodbot.bot.auth.refusals import Refused
 from kmodbot.bot.errors import ApiError
-from kmodbot.bot.store.database import UNUSABLE
+from kmodbot.bot.store.database import UNUSABLE, reason_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -61,7 +61,7 @@ def _refusal(request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, web.HTTPException):
         return _of_aiohttp(request, error)
     if isinstance(error, UNUSABLE):
-        log.error("%s %s: the store fails: %s", request.method, request.path, error)
+        log.error("%s %s: the store fails: %s", request.method, request.path, reason_of(error))
         status, message = HTTPStatus.SERVICE_UNAVAILABLE, "the store cannot be used now; ask again"
         return _answer(ApiError(status, "store_unavailable", message, retry_after=10))
     log.error("%s %s failed", request.method, request.path, exc_info=error)

@@ -22,7 +22,7 @@ from kmodbot.bot.events import (
 )
 from kmodbot.bot.http.body import check_size, read_body, require_json
 from kmodbot.bot.logs import bind
-from kmodbot.bot.store.database import UNUSABLE
+from kmodbot.bot.store.database import UNUSABLE, reason_of
 from kmodbot.bot.store.deliveries import Delivery
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ async def _store(app: web.Application, delivery: Delivery) -> bool:
         return await app[keys.INTAKE].receive(delivery)
     except UNUSABLE as error:
         app[keys.WORKERS].delivery_refused()
-        reason = str(error) or type(error).__name__
         with bind(delivery=delivery.guid):
-            log.error("delivery %s cannot be stored: %s", delivery.guid, reason)  # noqa: TRY400
+            log.error("delivery %s cannot be stored: %s", delivery.guid, reason_of(error))  # noqa: TRY400
         message = "the delivery cannot be stored now; deliver it again later"
         unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         raise ApiError(unavailable, "store_unavailable", message, retry_after=60) from error

@@ -41,6 +41,15 @@ _SECONDS_TO_CLOSE = 2.0
 UNUSABLE = (OSError, SQLAlchemyError, *POSTGRESQL_ERRORS)
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what the database itself says of an error.
+
+    SQLAlchemy's own text quotes the statement and its values.
+    """
+    cause = getattr(error, "orig", None) or error
+    return str(cause) or type(cause).__name__
+
+
 class StoreError(Exception):
     """The store cannot be used; the message says why and what to do, and holds no password."""
 
@@ -134,9 +143,9 @@ class Database:
 
     def explained(self, error: Exception) -> StoreError:
         """Return what an operator is to be told of an error."""
-        # SQLAlchemy's own text quotes the statement and its values.
-        cause = getattr(error, "orig", None) or error
-        reason = str(cause) or type(cause).__name__
+        reason = reason_of(error)
+        if isinstance(error, FileNotFoundError) and self.is_shared:
+            reason += " (a file or socket that the address names)"
         return StoreError(f"{shown(self.url)} cannot be used: {reason}")
 
     async def _server_time(self) -> datetime:
