@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from kmodbot.bot.github.errors import GitHubError, GitHubUnavailable
+from kmodbot.bot.github.errors import GitHubDenied, GitHubError, GitHubUnavailable
 from kmodbot.bot.store.database import UNUSABLE, StoreError
 from kmodbot.bot.store.owner import Owner
 from kmodbot.bot.store.urls import shown
@@ -113,7 +113,8 @@ class Ownership:
                 f"only be asked of GitHub, which does not answer ({reason}): start again when it "
                 "does, or give each repository a database of its own with DATABASE_URL"
             )
-        log.warning("GitHub cannot be asked which repository %s is: %s", name, reason)
+        level = logging.ERROR if isinstance(error, GitHubDenied) else logging.WARNING
+        log.log(level, "GitHub cannot be asked which repository %s is: %s", name, reason)
 
     def _refuse(self, refusal: StoreError) -> None:
         self.refusal, self._known.refusal = refusal, str(refusal)

@@ -44,7 +44,7 @@ def test_each_refusal_is_said_with_what_to_do(status: int, message: str, words: 
 
 
 async def test_an_app_with_a_key_of_another_is_not_ready(
-    self, settings: Settings, github: Sandbox
+    settings: Settings, github: Sandbox
 ) -> None:
     stranger = dataclasses.replace(settings, private_key=Secret(another_key()))
     async with running_bot(stranger, github) as bot:
@@ -62,7 +62,6 @@ async def test_an_app_with_a_key_of_another_is_not_ready(
     ],
 )
 async def test_what_keeps_the_app_out_is_said_with_what_to_do(
-    self,
     settings: Settings,
     github: Sandbox,
     changes: dict[str, Any],
@@ -83,7 +82,7 @@ async def test_what_keeps_the_app_out_is_said_with_what_to_do(
 
 
 async def test_the_log_says_at_the_start_that_the_app_is_kept_out(
-    self, settings: Settings, github: Sandbox, caplog: pytest.LogCaptureFixture
+    settings: Settings, github: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running_bot(settings, github):
         """Leave nothing to repair to the next start."""
