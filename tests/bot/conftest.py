@@ -287,18 +287,21 @@ def settings(github: Sandbox, database_url: str) -> Settings:
 
 
 @asynccontextmanager
-async def running_bot(settings: Settings, github: Sandbox) -> AsyncIterator[Bot]:
-    """Run a bot that GitHub's webhooks reach."""
+async def running_bot(
+    settings: Settings, github: Sandbox, *, is_away: bool = False
+) -> AsyncIterator[Bot]:
+    """Run a bot that GitHub's webhooks reach, and that reaches GitHub unless that ``is_away``."""
     app = create_app(settings)
     async with TestClient(TestServer(app)) as client:
         github.webhook_url = str(client.make_url("/webhooks/github"))
-        await looked_round(app)
+        if not is_away:
+            await looked_round(app)
         yield Bot(client, app, github)
         github.webhook_url = None
 
 
 async def looked_round(app: web.Application) -> None:
-    """Wait until a bot has done what it does once when it starts, unless GitHub is away."""
+    """Wait until a bot has done what it does once when it starts, if GitHub lets it."""
     leases = Leases(app[keys.DATABASE])
 
     async def is_over() -> bool:

@@ -149,9 +149,12 @@ class Machine(RuleBasedStateMachine):
     def github_limits(self, path: str, seconds: int) -> None:
         self.strike("secondary_limit", path=path, seconds=seconds)
 
-    @rule()
-    def the_answer_to_a_dispatch_is_lost(self) -> None:
+    @rule(node=nodes, unheard=st.booleans())
+    def the_answer_to_a_dispatch_is_lost(self, node: dict[str, str], unheard: bool) -> None:
         self.strike("lost_answer", method="POST", path="/dispatches$")
+        if unheard:
+            self.strike("lost", 3, event="workflow_run")
+        self.do(self.world.ask(node))
 
     @rule(
         path=st.sampled_from(REFUSED), status=st.sampled_from([403, 422]), times=st.integers(1, 3)
@@ -275,7 +278,7 @@ class Machine(RuleBasedStateMachine):
 
 WORLDS = os.environ.get("KMODBOT_WORLDS")
 PROFILE = settings(
-    max_examples=int(WORLDS or 6),
+    max_examples=int(WORLDS or 8),
     stateful_step_count=60 if WORLDS else 30,
     phases=[Phase.generate],
     derandomize=not WORLDS,
