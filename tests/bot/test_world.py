@@ -97,7 +97,10 @@ class Machine(RuleBasedStateMachine):
         async def ask() -> None:
             if patient and not self.world.bots:
                 await self.world.start()
+            before = {*self.world.accepted}
             answers = await asyncio.gather(*(self.world.ask(node) for _ in range(count)))
+            # Whichever bots they asked.
+            assert len(self.world.accepted - before) <= 1
             HAPPENED.update(f"a node was answered with {status}" for status in answers)
 
         self.do(ask())
