@@ -105,6 +105,12 @@ class Machine(RuleBasedStateMachine):
 
         self.do(ask())
 
+    @rule(wanted=st.lists(nodes, min_size=1, max_size=3, unique_by=str))
+    def a_rack_boots(self, wanted: list[dict[str, str]]) -> None:
+        self.do(self.world.start())
+        for node in wanted:
+            self.some_nodes_ask(node, 4, patient=True)
+
     @rule(node=nodes)
     def an_operator_forces_a_build(self, node: dict[str, str]) -> None:
         self.do(self.world.ask(node, force=True))
