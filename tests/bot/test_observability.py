@@ -206,7 +206,7 @@ class TestReadiness:
         self, settings: Settings, github: Sandbox
     ) -> None:
         nowhere = dataclasses.replace(settings, api_url="http://127.0.0.1:1")
-        async with running_bot(nowhere, github) as bot:
+        async with running_bot(nowhere, github, is_away=True) as bot:
             status, body = await ready(bot)
 
         assert status == 503

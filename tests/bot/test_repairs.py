@@ -269,7 +269,6 @@ class TestDispatches:
         self, settings: Settings, github: Sandbox
     ) -> None:
         patient = dataclasses.replace(settings, claim_seconds=30, lag_seconds=60)
-        github.faults.add(Fault(path="", kind="reset", times=9999))
         async with running_bot(patient, github) as bot:
             builds, dispatcher = bot.app[keys.BUILDS], bot.app[keys.DISPATCHER]
             now = await builds.now()

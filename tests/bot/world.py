@@ -352,7 +352,7 @@ async def make_older(database: Database, age: timedelta) -> None:
 
 @contextlib.asynccontextmanager
 async def new_world(directory: Path, database_url: str) -> AsyncIterator[World]:
-    """Make a world in which nothing has happened yet, with one bot."""
+    """Make a world in which nothing has happened yet, with all its bots."""
     runner, complaints = QuickRunner(), Complaints()
     database = Database(database_url)
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -369,7 +369,8 @@ async def new_world(directory: Path, database_url: str) -> AsyncIterator[World]:
             world = World(github, runner, settings, database, http, Maintainer(github), complaints)
             github.observe(world.count)
             try:
-                await world.start()
+                for _ in range(MOST_BOTS):
+                    await world.start()
                 await world.address()
                 yield world
             finally:

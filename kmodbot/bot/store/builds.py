@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -163,11 +164,13 @@ class Builds:
     ) -> None:
         """Store the build of a run that we did not start, unless its target is reserved.
 
-        With its ``package`` it has ended well, ``now``.
+        With its ``package`` it has ended well, ``now``. Nothing changes when another process has
+        taken the run in meanwhile, and its build may have failed by now.
         """
         if package is not None:
             build = replace(build, phase=Phase.DONE, package=package, finished_at=now)
-        await self._insert(build)
+        with suppress(IntegrityError):
+            await self._insert(build)
 
     async def unclaim(self, build: Build) -> None:
         """Take back the claim that followed ``build``: nothing was dispatched."""

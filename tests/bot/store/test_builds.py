@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -287,6 +288,19 @@ async def test_proposals_that_were_refused_come_after_the_others_when_they_are_d
         ("b2", 0),
         ("b0", 1),
     ]
+
+
+async def test_a_run_that_was_taken_in_and_failed_is_not_taken_in_again(builds: Builds) -> None:
+    first = Build("first", target(), Phase.DISPATCHED, NOW, run_id=7)
+    await builds.take_in(first)
+    await builds.failed("first", "the run failed", NOW)
+
+    await builds.take_in(replace(first, id="second"))
+
+    assert await builds.get("second") is None
+    of_run = await builds.of_run(7)
+    assert of_run is not None
+    assert of_run.id == "first"
 
 
 RESERVE_TWENTY = """
