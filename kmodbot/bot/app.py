@@ -198,7 +198,7 @@ async def _catch_up(app: web.Application) -> AsyncIterator[None]:
     await asyncio.wait({looking}, timeout=_SECONDS_TO_CATCH_UP)
     yield
     looking.cancel()
-    await asyncio.gather(looking, return_exceptions=True)
+    await asyncio.wait({looking}, timeout=_SECONDS_TO_GIVE_BACK)
 
 
 async def _work(app: web.Application) -> AsyncIterator[None]:

@@ -90,13 +90,20 @@ async def say_stopped(app: web.Application, seconds: float, *, cut_off: bool) ->
         # Nobody told it to stop: it could not start, and why is said elsewhere.
         return
     reason = f" by {signals[0]}" if signals else ""
-    haste = ", with work cut off that is done again (KMODBOT_DRAIN_SECONDS)" if cut_off else ""
+    if cut_off:
+        # Perhaps because of a store that hangs, which would keep us from ending.
+        left = "the work that was cut off after KMODBOT_DRAIN_SECONDS, and what the store has"
+    else:
+        left = await _counted(app)
+    log.info("stopped%s after %.1f s; left: %s", reason, seconds, left)
+
+
+async def _counted(app: web.Application) -> str:
     try:
         async with asyncio.timeout(_SECONDS_TO_COUNT):
-            left = await _left(app)
+            return await _left(app)
     except Exception as error:  # whatever the store fails with
-        left = f"unknown, for the store fails with {type(error).__name__}"
-    log.info("stopped%s after %.1f s%s; left: %s", reason, seconds, haste, left)
+        return f"unknown, for the store fails with {type(error).__name__}"
 
 
 async def _left(app: web.Application) -> str:
