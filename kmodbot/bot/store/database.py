@@ -54,6 +54,10 @@ class StoreError(Exception):
     """The store cannot be used; the message says why and what to do, and holds no password."""
 
 
+class StoreClosed(OSError):
+    """The process is about to end; what it was doing is done again, or by another."""
+
+
 class Database:
     """One database, SQLite or PostgreSQL, with transactions that only read or that may write.
 
@@ -71,6 +75,7 @@ class Database:
         )
         self._clock = SharedClock(self._server_time)
         self._writer = None if self.is_shared else SQLiteWriter(url)
+        self._is_closed = False
 
     def __repr__(self) -> str:
         return f"Database({shown(self.url)!r})"
@@ -78,14 +83,17 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection to read from; each statement sees one state of the database."""
+        self._refuse_when_closed()
         async with self._reader.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction that may write; it is committed when the block ends well."""
-        async with self._turn, self._engine.begin() as connection:
-            yield connection
+        async with self._turn:
+            self._refuse_when_closed()
+            async with self._engine.begin() as connection:
+                yield connection
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Carry ``work`` out in one transaction.
@@ -94,9 +102,10 @@ class Database:
         to another thread instead of one for each statement.
         """
         if self._writer is None:
-            async with self._engine.begin() as connection:
+            async with self.writing() as connection:
                 return await connection.run_sync(work)
         async with self._turn:
+            self._refuse_when_closed()
             return await self._writer.write(work)
 
     async def now(self) -> datetime:
@@ -158,6 +167,7 @@ class Database:
         """Close all connections, in time even when the database does not answer any more."""
         closing = asyncio.ensure_future(self._dispose())
         _, hanging = await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE)
+        self._is_closed = True
         if not hanging:
             return closing.result()
         log.warning("%s does not answer; its connections are given up", shown(self.url))
@@ -170,6 +180,11 @@ class Database:
         closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         closing.cancel()
         return None
+
+    def _refuse_when_closed(self) -> None:
+        # Who cleans up after being cut off would wait for what those waited for who were cut off.
+        if self._is_closed:
+            raise StoreClosed("the store is closed")
 
     async def _dispose(self) -> None:
         await self._engine.dispose()
