@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.processes import ROOT, MeasurementFailed
 from kmodbot.sandbox import Sandbox
+from kmodbot.sandbox.accounts import REPOSITORY_ID
 from tests.bot.conftest import CONTENT, WORKFLOW, QuickRunner
 from tests.bot.test_budget import counted
 
@@ -62,10 +63,13 @@ class GitHub:
 
 @contextmanager
 def sandbox(
-    repository: str = "acme/hello-driver", workflow: str = "driver-build.yml"
+    repository: str = "acme/hello-driver",
+    workflow: str = "driver-build.yml",
+    repository_id: int = REPOSITORY_ID,
 ) -> Iterator[GitHub]:
     """Run a sandbox until the block ends; its runs publish a small package at once."""
-    command = [sys.executable, "-m", "bench.github", repository, workflow]
+    given = [repository, workflow, str(repository_id)]
+    command = [sys.executable, "-m", "bench.github", *given]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
@@ -76,11 +80,15 @@ def sandbox(
         process.communicate()
 
 
-async def _serve(repository: str, workflow: str, directory: Path) -> None:
+async def _serve(repository: str, workflow: str, repository_id: int, directory: Path) -> None:
     content = CONTENT | {f".github/workflows/{workflow}": WORKFLOW.encode()}
     loop = asyncio.get_running_loop()
     async with Sandbox(
-        directory / "github", repository=repository, content=content, runner=QuickRunner()
+        directory / "github",
+        repository=repository,
+        repository_id=repository_id,
+        content=content,
+        runner=QuickRunner(),
     ) as github:
         seen = 0
         while line := await loop.run_in_executor(None, sys.stdin.readline):
@@ -105,6 +113,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("repository")
     parser.add_argument("workflow")
+    parser.add_argument("repository_id", type=int)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kmodbot-bench-") as name:
-        asyncio.run(_serve(given.repository, given.workflow, Path(name)))
+        asyncio.run(_serve(given.repository, given.workflow, given.repository_id, Path(name)))

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.ports import held_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -44,11 +46,18 @@ class Server:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * resource.getpagesize() / 2**20
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
         """Send one request; return the status and the body of the answer."""
+        all_headers = {"Content-Type": "application/json", **(headers or {})}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(method, path, body, all_headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -63,32 +72,24 @@ def serving(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
         MeasurementFailed: it ended, or does not listen.
 
     """
-    port = free_port()
-    process = subprocess.Popen(
-        command, env={"PATH": os.environ["PATH"], **environment, "PORT": str(port)}, cwd=ROOT
-    )
-    try:
-        server = Server(process.pid, port)
-        _wait_for(server, process)
-        yield server
-    finally:
-        # Nobody waits for what a server still has to do when its measurement is over.
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    with held_port() as port:
+        process = subprocess.Popen(
+            command, env={"PATH": os.environ["PATH"], **environment, "PORT": str(port)}, cwd=ROOT
+        )
+        try:
+            server = Server(process.pid, port)
+            _wait_for(server, process)
+            yield server
+        finally:
+            # Nobody waits for what a server still has to do when its measurement is over.
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
 
 def bot_environment(github: Mapping[str, str], database_url: str, **more: str) -> dict[str, str]:
     """Return the settings of a bot that keeps quiet."""
     quiet = {"KMODBOT_LOG_LEVEL": "error", "KMODBOT_DISCOVERY": "off"}
     return {**github, "KMODBOT_DRIVER": "hello", "DATABASE_URL": database_url, **quiet, **more}
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def allow_many_files() -> int:

@@ -39,11 +39,16 @@ class Deliveries:
         and one that went wrong is taken up again.
         """
         values = {"arrived": statements.packed(arrived), "now": now}
-        return await self._database.write(
-            lambda connection: set(
-                connection.scalars(statements.arrival(connection.dialect.name), values).all()
-            )
-        )
+        guids = {each.guid for each in arrived}
+
+        def store(connection: Connection) -> set[str]:
+            arrival = statements.arrival(connection.dialect.name)
+            if connection.execute(arrival, values).rowcount == len(guids):
+                # Nearly always; each row that is read from SQLite would stop the main thread.
+                return guids
+            return set(connection.scalars(statements.waiting(), {"guids": [*guids]}))
+
+        return await self._database.write(store)
 
     async def lease(
         self,

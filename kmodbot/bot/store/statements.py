@@ -24,7 +24,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kmodbot.bot.delivery import Delivery, DeliveryState
 from kmodbot.bot.store.database import upsert
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from sqlalchemy import ColumnElement, Select, Update
-    from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
+    from sqlalchemy.sql.dml import ReturningUpdate
 
 _WENT_WRONG = or_(
     deliveries.c.state == DeliveryState.DEAD,
@@ -49,15 +49,14 @@ def packed(arrived: Collection[Delivery]) -> str:
 
 
 @functools.cache
-def arrival(dialect: str) -> ReturningInsert[Any]:
-    """Store the list ``arrived`` at ``now``; return the ids of new ones and of those revived."""
+def arrival(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Store the list ``arrived`` at ``now``: new ones and those that went wrong are received."""
     statement = upsert(dialect, deliveries).from_select(*_unpacked(dialect))
     new = statement.excluded
     again = {name: new[name] for name in ("payload", "state", "next_try_at", "attempts")}
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["guid"], set_=again | {"error": None}, where=_WENT_WRONG
     )
-    return statement.returning(deliveries.c.guid)
 
 
 def _unpacked(dialect: str) -> tuple[list[str], Select[Any]]:
@@ -83,6 +82,13 @@ def _unpacked(dialect: str) -> tuple[list[str], Select[Any]]:
     # SQLite takes ON CONFLICT for a join's ON unless there is a WHERE before it.
     # https://www.sqlite.org/lang_upsert.html#parsing_ambiguity
     return list(columns), select(*columns.values()).where(true())
+
+
+@functools.cache
+def waiting() -> Select[tuple[str]]:
+    """Return which of the deliveries ``guids`` are not done."""
+    among = deliveries.c.guid.in_(bindparam("guids", expanding=True))
+    return select(deliveries.c.guid).where(text(WAITING), among)
 
 
 @functools.cache
