@@ -36,7 +36,7 @@ class Deliveries:
         """Store deliveries in one transaction; return the ids of those that there is work for.
 
         GitHub repeats the id when it redelivers, so one that is done or under way is left as it is,
-        and one that went wrong is taken up again.
+        and one that went wrong is taken up again. ``now`` tells these from those that were there.
         """
         values = {"arrived": statements.packed(arrived), "now": now}
         guids = {each.guid for each in arrived}
@@ -46,7 +46,7 @@ class Deliveries:
             if connection.execute(arrival, values).rowcount == len(guids):
                 # Nearly always; each row that is read from SQLite would stop the main thread.
                 return guids
-            return set(connection.scalars(statements.waiting(), {"guids": [*guids]}))
+            return set(connection.scalars(statements.arrived(), {"guids": [*guids], "now": now}))
 
         return await self._database.write(store)
 

@@ -85,10 +85,11 @@ def _unpacked(dialect: str) -> tuple[list[str], Select[Any]]:
 
 
 @functools.cache
-def waiting() -> Select[tuple[str]]:
-    """Return which of the deliveries ``guids`` are not done."""
+def arrived() -> Select[tuple[str]]:
+    """Return which of the deliveries ``guids`` were received, new or again, at ``now``."""
     among = deliveries.c.guid.in_(bindparam("guids", expanding=True))
-    return select(deliveries.c.guid).where(text(WAITING), among)
+    at = deliveries.c.next_try_at == bindparam("now")
+    return select(deliveries.c.guid).where(text(WAITING), among, at)
 
 
 @functools.cache
