@@ -27,7 +27,7 @@ class NotYet(Exception):
     """What a delivery tells of cannot be seen yet; that is no fault of the delivery."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event that GitHub delivered: its id, its kind, and the JSON that the bot needs of it.
 
