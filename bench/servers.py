@@ -12,6 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import uvloop
 from aiohttp import web
 
 from kmodbot.bot import __main__ as bot
@@ -37,7 +38,7 @@ _ANSWER = {
 
 
 def bare(environment: Mapping[str, str]) -> int:
-    """Serve the least that takes JSON and answers with JSON."""
+    """Serve the least that takes JSON and answers with JSON, on the loop that the bot has."""
 
     async def answer(request: web.Request) -> web.Response:
         await request.json()
@@ -46,7 +47,8 @@ def bare(environment: Mapping[str, str]) -> int:
     app = web.Application()
     app.router.add_post("/build", answer)
     port = int(environment["PORT"])
-    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None)
+    loop = uvloop.new_event_loop()
+    web.run_app(app, host="127.0.0.1", port=port, access_log=None, print=None, loop=loop)
     return 0
 
 
