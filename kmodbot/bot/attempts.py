@@ -6,11 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kmodbot.bot.dispatch import DispatchFailed
 from kmodbot.bot.github.errors import GitHubDenied, GitHubUnavailable
 from kmodbot.bot.logs import bind
 from kmodbot.bot.store.database import reason_of
+from kmodbot.bot.store.engines import POSTGRESQL_ERRORS
 from kmodbot.bot.store.leases import LeaseLost
 from kmodbot.kernels import InvalidInput
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # What a store that is away, or busy for too long, raises; a wrong statement is an error of ours.
-_STORE_OUTAGE = (OSError, InterfaceError, OperationalError)
+_STORE_OUTAGE = (OSError, InterfaceError, OperationalError, PoolTimeout, *POSTGRESQL_ERRORS)
 
 
 async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Any) -> bool:

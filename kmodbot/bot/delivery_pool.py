@@ -15,6 +15,7 @@ from kmodbot.bot.attempts import attempt, report
 from kmodbot.bot.delivery import NotYet
 from kmodbot.bot.github.errors import GitHubLimited, GitHubUnavailable, GitHubUnreachable
 from kmodbot.bot.logs import bind, redact
+from kmodbot.bot.store.leases import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -172,6 +173,12 @@ class DeliveryPool:
         except GitHubUnavailable as error:
             report(what, error)
             outcome = self._put_off(delivery, error)
+        except LeaseLost as error:
+            # That is no fault of the delivery, and whoever has the lease now will be done soon.
+            report(what, error)
+            outcome = self._deliveries.give_back(
+                self._holder, await self._now() + _pause(0), delivery.guid
+            )
         except NotYet:
             now = await self._now()
             pause = self._pause_of_lag(delivery, now)

@@ -96,6 +96,8 @@ class Dispatcher:
         self._changes = changes
         self._at_once = asyncio.Lock()
         self._began_at = datetime.now(UTC)
+        # Whether the runs that the store did not know when this process began were taken in.
+        self.has_caught_up = False
         # Ends well before another process may take the claim over.
         self._longest_dispatch = settings.claim_seconds * 2 / 3
         self.behind = asyncio.Event()
@@ -269,9 +271,11 @@ class Dispatcher:
     def _may_have_a_run(self, build: Build) -> bool:
         """Tell whether GitHub may have a run of a build that is not known to have one.
 
-        A build that is older than this process may come from a backup that is older than its run.
+        A build that is older than this process may come from a backup that is older than its run,
+        until the first look at all runs is over.
         """
-        return build.claims > 0 or build.created_at < self._began_at
+        may_be_of_a_backup = build.created_at < self._began_at and not self.has_caught_up
+        return build.claims > 0 or may_be_of_a_backup
 
     async def _is_settled(self, build: Build, branch: str) -> bool:
         """Find the run that an earlier dispatch started, or give up; False to dispatch again."""

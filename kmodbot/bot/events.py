@@ -93,7 +93,8 @@ def essence(event: Event, settings: Settings) -> bytes:
 
     It is what is kept, so that the store holds no names and addresses of people.
     """
-    repository = _Repository(settings.repository, "main")
+    # The repository may have another name when this is read.
+    repository = _Repository(settings.repository, "main", settings.known.id or 0)
     if isinstance(event, ListChanged):
         return _JSON.encode(_PushPayload(repository, "refs/heads/main", []))
     run = _Run(

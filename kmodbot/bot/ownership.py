@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from kmodbot.bot.github.errors import GitHubDenied, GitHubError, GitHubUnavailable
-from kmodbot.bot.store.database import UNUSABLE, StoreError
+from kmodbot.bot.store.database import UNUSABLE, StoreError, reason_of
 from kmodbot.bot.store.owner import Owner
 from kmodbot.bot.store.urls import shown
 
@@ -85,7 +85,9 @@ class Ownership:
         except UNUSABLE as error:
             if not self._works:
                 raise
-            raise GitHubUnavailable(f"the store cannot say whose it is: {error}") from error
+            raise GitHubUnavailable(
+                f"the store cannot say whose it is: {reason_of(error)}"
+            ) from error
 
     async def _claim(self, facts: RepositoryFacts) -> None:
         now = Owner(self._settings.api_url, facts.id, facts.full_name)

@@ -236,7 +236,8 @@ def _facts(commit: str, base: _Base, document: str) -> bytes:
 
 def _forgotten(build: Build) -> str | None:
     """Return the package of a build that may have been proposed before the store knew it."""
-    return None if build.requested_by else build.target.package
+    is_our_own = build.requested_by and build.run_id is not None
+    return None if is_our_own else build.target.package
 
 
 def _title(kernel: Kernel) -> str:

@@ -80,7 +80,8 @@ class Reconciler:
         the start, and not when the first node asks, that GitHub does not let us in.
         """
         look = functools.partial(self._out_of_turn, recovery.WORK, self.recovery.look)
-        await _tried(recovery.WORK, look)
+        if await attempt(recovery.WORK, look):
+            self.backlog.caught_up()
 
     async def _out_of_turn(self, work: str, repair: Callable[[], Awaitable[None]]) -> None:
         is_ours = False

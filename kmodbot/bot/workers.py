@@ -88,7 +88,7 @@ class Workers:
 
     async def catch_up(self) -> None:
         """Do what comes before the first request."""
-        await attempt("the first look", self._reconciler.catch_up)
+        await self._reconciler.catch_up()
 
     async def reconcile(self) -> None:
         """Compare the store with GitHub now, and try waiting deliveries again."""

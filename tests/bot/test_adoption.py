@@ -236,6 +236,25 @@ class TestALostStore:
 
         assert len(github.pulls) == 2
 
+    async def test_what_was_declined_is_not_proposed_again_when_a_node_asks(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        async with running_bot(settings, github) as bot:
+            _, asked = await bot.ask()
+            await bot.finished(asked["build_id"])
+            await decline(bot)
+        lose(tmp_path)
+        # GitHub keeps runs for a while, and packages for good.
+        github.runs.clear()
+
+        async with running_bot(settings, github) as bot:
+            status, answer = await bot.ask()
+            await bot.reconcile()
+            assert (status, answer["status"]) == (200, "done")
+            assert await bot.app[keys.BUILDS].unproposed() == []
+
+        assert len(github.pulls) == 1
+
 
 async def decline(bot: Bot) -> None:
     """Close the only pull request and delete its branch, as a maintainer does."""

@@ -20,6 +20,7 @@ from kmodbot.bot.settings import Settings
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.deliveries import Deliveries, Delivery, DeliveryState
 from kmodbot.bot.store.intake import Intake
+from kmodbot.bot.store.leases import LeaseLost
 from tests.bot.conftest import eventually
 
 if TYPE_CHECKING:
@@ -256,6 +257,23 @@ class TestOutage:
             await eventually(dead)
 
         assert act.seen == ["poison"] * 6
+
+
+async def test_a_lease_of_branches_that_was_lost_costs_no_attempt(
+    deliveries: Deliveries, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_pool, "_FIRST_BACKOFF_SECONDS", 0.01)
+    act.gate.set()
+    act.error = LeaseLost("another process may have begun")
+    await arrive(deliveries, "g1")
+    async with working(deliveries, act):
+        await eventually(lambda: len(act.seen) >= 8)
+        act.error = None
+
+        async def is_done() -> bool:
+            return await states(deliveries, "g1") == {DeliveryState.DONE}
+
+        await eventually(is_done)
 
 
 class TestLag:

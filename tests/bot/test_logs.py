@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
+from asyncpg import CannotConnectNowError  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kmodbot.bot.attempts import report
 from kmodbot.bot.choices import LogFormat, LogLevel
@@ -198,6 +200,11 @@ async def test_work_that_went_wrong_is_logged_with_what_it_was_about(
             OperationalError("SELECT 'value'", {}, OSError("disk full")),
             "the store fails: disk full",
         ),
+        (
+            CannotConnectNowError("the database system is starting up"),
+            "the store fails: the database system is starting up",
+        ),
+        (PoolTimeout("no connection is free"), "the store fails: no connection is free"),
     ],
 )
 def test_what_is_no_fault_of_ours_needs_no_traceback(

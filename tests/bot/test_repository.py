@@ -15,7 +15,7 @@ from yarl import URL
 from kmodbot.bot import keys
 from kmodbot.bot.app import create_app
 from kmodbot.bot.build import Phase
-from kmodbot.bot.events import RunChanged, parse_event
+from kmodbot.bot.events import RunChanged, essence, parse_event
 from kmodbot.bot.repository import KnownRepository
 from kmodbot.bot.store.database import Database, StoreError
 from kmodbot.bot.store.owner import Owner, Owners
@@ -257,6 +257,15 @@ class TestById:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
         return dataclasses.replace(settings, known=KnownRepository(id=5))
+
+    def test_what_was_stored_is_understood_after_the_setting_follows_a_rename(
+        self, settings: Settings
+    ) -> None:
+        event = RunChanged(7, "completed")
+        stored = essence(event, settings)
+        renamed = dataclasses.replace(settings, repository="acme/renamed")
+
+        assert parse_event("workflow_run", stored, renamed) == event
 
     @pytest.mark.parametrize(
         ("number", "name", "ours"),

@@ -21,6 +21,10 @@ class Backlog:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
+    def caught_up(self) -> None:
+        """Take note that the runs are known that came about before this process began."""
+        self._dispatcher.has_caught_up = True
+
     def wake(self) -> None:
         """Look now for builds that wait."""
         self._dispatcher.behind.set()

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from kmodbot.bot.store.database import UNUSABLE
+from kmodbot.bot.store.database import UNUSABLE, reason_of
 from kmodbot.bot.store.engines import connect_postgresql
 from kmodbot.bot.store.urls import shown
 
@@ -77,8 +77,7 @@ class _Announcements:
     def _report(self, error: Exception) -> None:
         # Said once for each outage.
         if self._is_connected:
-            reason = str(error) or type(error).__name__
-            log.warning("%s: no news of other processes: %s", shown(self._url), reason)
+            log.warning("%s: no news of other processes: %s", shown(self._url), reason_of(error))
         self._is_connected = False
 
     async def _connect_and_talk(self) -> None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE = 500
 # GitHub gives up after ten seconds. What is stored later than this is no loss, for it is worked off
 # like the others.
-_LONGEST_SECONDS = 8.0
+_LONGEST_SECONDS = 9.0
+# Who comes later than this waits with others, so that nobody is told to go much too early.
+_SECONDS_OPEN = 2.0
 
 
 class Intake:
@@ -41,7 +43,7 @@ class Intake:
             TimeoutError: it takes longer than GitHub waits; it may be stored later.
 
         """
-        if not self._arrived or self._arrived[-1].is_full:
+        if not self._arrived or not self._arrived[-1].is_open:
             self._arrived.append(_Batch())
         stored = self._arrived[-1].add(delivery)
         if self._writer is None or self._writer.done():
@@ -76,11 +78,13 @@ class _Batch:
         self.deliveries: list[Delivery] = []
         self._waiting: list[asyncio.Future[bool]] = []
         self._loop = asyncio.get_running_loop()
+        self._open_until = self._loop.time() + min(_SECONDS_OPEN, _LONGEST_SECONDS / 2)
         self._limit = self._loop.call_later(_LONGEST_SECONDS, self._tell, TimeoutError())
 
     @property
-    def is_full(self) -> bool:
-        return len(self.deliveries) >= _MOST_AT_ONCE
+    def is_open(self) -> bool:
+        is_full = len(self.deliveries) >= _MOST_AT_ONCE
+        return not is_full and self._loop.time() < self._open_until
 
     def add(self, delivery: Delivery) -> asyncio.Future[bool]:
         stored: asyncio.Future[bool] = self._loop.create_future()

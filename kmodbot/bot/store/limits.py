@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import or_, select, update
 
-from kmodbot.bot.store.database import UNUSABLE, upsert
+from kmodbot.bot.store.database import UNUSABLE, reason_of, upsert
 from kmodbot.bot.store.leases import NOBODY
 from kmodbot.bot.store.tables import leases
 
@@ -161,8 +161,9 @@ class SharedLimits:
                 yield
         except UNUSABLE as error:
             if self._is_there:
-                reason = str(getattr(error, "orig", None) or error) or type(error).__name__
-                log.warning("GitHub's limits are not shared with other processes: %s", reason)
+                log.warning(
+                    "GitHub's limits are not shared with other processes: %s", reason_of(error)
+                )
             self._is_there = False
         else:
             self._is_there = True

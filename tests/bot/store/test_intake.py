@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from kmodbot.bot.store import intake as intake_module
 from kmodbot.bot.store.deliveries import Deliveries, Delivery
 from kmodbot.bot.store.intake import Intake
 from tests.bot.stored import waiting
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 
 
 class CountedDeliveries(Deliveries):
-    """Counts transactions, and fails as told."""
+    """Counts transactions, and fails and hangs as told."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.transactions: list[int] = []
         self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def receive_all(self, arrived: Collection[Delivery], now: datetime) -> set[str]:
         self.transactions.append(len(arrived))
+        await self.gate.wait()
         if self.error is not None:
             raise self.error
         return await super().receive_all(arrived, now)
@@ -85,3 +89,22 @@ async def test_who_hangs_up_takes_nothing_from_the_others(counted: CountedDelive
 
     assert await stays
     assert len(await waiting(counted)) == 2
+
+
+async def test_whoever_waits_for_a_store_that_hangs_is_told_in_time(
+    counted: CountedDeliveries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "_LONGEST_SECONDS", 0.1)
+    counted.gate.clear()
+    intake = Intake(counted)
+
+    # Each comes when those before it have given up.
+    for number in range(4):
+        waiting = asyncio.create_task(intake.receive(delivery(f"g{number}")))
+        await asyncio.wait({waiting}, timeout=20)
+        assert waiting.done()
+        assert isinstance(waiting.exception(), TimeoutError)
+
+    counted.gate.set()
+    await intake.quiet(20)
+    assert len(await counted.states([f"g{number}" for number in range(4)])) == 4
