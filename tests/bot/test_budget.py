@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.bot import keys
 from kmodbot.bot.github import runs
+from kmodbot.bot.store.builds import Builds
+from kmodbot.bot.store.database import Database
 from kmodbot.sandbox import Fault, Sandbox
-from tests.bot.conftest import CONTENT, QuickRunner, dispatch_by_hand, running_bot
+from tests.bot.conftest import (
+    CONTENT,
+    DEBIAN,
+    QuickRunner,
+    dispatch_by_hand,
+    running_bot,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +119,28 @@ async def test_a_start_reads_the_list_of_runs_once(settings: Settings, github: S
         await bot.settled()
 
     assert counted(github, before)["GET /driver-build.yml/runs"] == 1
+
+
+async def test_builds_that_wait_since_before_the_start_are_not_looked_for_one_by_one(
+    settings: Settings, github: Sandbox
+) -> None:
+    async with running_bot(settings, github) as bot:
+        await bot.settled()
+    github.hold_runs()
+    database = Database(settings.database_url)
+    for number in range(10):
+        target = target_of(DEBIAN | {"kernel_version": f"6.1.0-{number}-amd64"})
+        await Builds(database).reserve(f"waits{number}", target, datetime.now(UTC))
+    await database.close()
+    before = len(github.calls)
+
+    async with running_bot(settings, github) as bot:
+        await bot.reconcile()
+
+    calls = counted(github, before)
+    assert calls["POST /dispatches"] == 10
+    # The first look, and that for what is overdue.
+    assert calls["GET /driver-build.yml/runs"] <= 2
 
 
 async def test_a_build_that_fails_costs_two_calls_as_well(
