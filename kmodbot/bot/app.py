@@ -121,7 +121,7 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
                 settings,
                 builds,
                 discoveries,
-                Leases(database),
+                turns,
                 dispatcher,
                 proposals,
                 functools.partial(_find_kernels, settings),

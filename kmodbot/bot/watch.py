@@ -1,15 +1,14 @@
 """The scheduled discovery: which kernels have appeared that no node has asked for yet.
 
 Amazon's livepatch repository forgets, so what was ever seen is kept in the store. Of several
-processes one does the work; the others find its lease taken.
+processes one at a time does the work, for as long as it takes.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,17 +24,17 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.dispatch import Dispatcher
     from kmodbot.bot.proposals import Proposals
+    from kmodbot.bot.repairs.turns import Turns
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
     from kmodbot.bot.store.discoveries import Discoveries
-    from kmodbot.bot.store.leases import Leases
     from kmodbot.discovery.al2023 import Discovery as Found
 
 log = logging.getLogger(__name__)
 
-_LEASE = "discovery"
-# Long enough to read both repositories over a slow line.
-_LONGEST_LOOK = timedelta(minutes=30)
+WORK = "discovery"
+# How often it is seen whether a look is due; one that failed is tried again then.
+SECONDS_BETWEEN_TURNS = 60.0
 _SECONDS_AFTER_A_BAD_LOOK = 3600
 # A proposal takes four requests that create something; GitHub allows 500 an hour.
 # https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -80,37 +79,43 @@ class Watch:
     settings: Settings
     builds: Builds
     discoveries: Discoveries
-    leases: Leases
+    turns: Turns
     dispatcher: Dispatcher
     proposals: Proposals
     find: Callable[[], Awaitable[Found]]
-    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     async def look_when_due(self) -> None:
-        """Look if no process has done so lately, and act on a few of the kernels that are new."""
+        """Look if no process has done so lately, and act on a few of the kernels that are new.
+
+        Raises:
+            LeaseLost: another process may have begun with it, so this one has stopped.
+
+        """
         if self.settings.discovery is Action.OFF:
             return
-        await self.look()
-        if await self.leases.holder(_LEASE) == self.holder:
-            await self._act()
-
-    async def look(self) -> Look | None:
-        """Look at the repositories; None when that is not due, or another process does it."""
-        now = await self.leases.now()
-        if not await self.leases.take(_LEASE, self.holder, now, now + _LONGEST_LOOK):
-            return None
-        look = await self._digest(await self.find(), now)
-        period = self.settings.discovery_seconds
-        # What could not be read is tried again soon.
-        again = min(period, _SECONDS_AFTER_A_BAD_LOOK) if look.unknown else period
-        until = now + timedelta(seconds=again)
-        await self.leases.conclude(_LEASE, self.holder, until, look.to_json())
-        return look
+        every = min(SECONDS_BETWEEN_TURNS, self.settings.discovery_seconds)
+        async with self.turns.turn(WORK, every) as is_ours:
+            if is_ours:
+                await self._look_when_due()
+                await self._act()
 
     async def last(self) -> Look | None:
         """Return what the last look brought, by whichever process."""
-        result = await self.leases.result(_LEASE)
+        result = await self.turns.result(WORK)
         return None if result is None else Look.from_json(result)
+
+    async def _look_when_due(self) -> None:
+        now, last = await self.turns.now(), await self.last()
+        if last is None or self._next(last) <= now:
+            look = await self._digest(await self.find(), now)
+            await self.turns.record(WORK, look.to_json())
+
+    def _next(self, last: Look) -> datetime:
+        """Return when the next look is due."""
+        period = self.settings.discovery_seconds
+        # What could not be read is tried again soon.
+        again = min(period, _SECONDS_AFTER_A_BAD_LOOK) if last.unknown else period
+        return last.at + timedelta(seconds=again)
 
     async def _digest(self, found: Found, now: datetime) -> Look:
         unknown = tuple(f"{o.url}: {o.reason}" for o in found.outcomes if o.status == "unknown")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kmodbot.bot.attempts import attempt, report
 from kmodbot.bot.github.errors import GitHubUnavailable
+from kmodbot.bot.watch import SECONDS_BETWEEN_TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 # Branches follow the push webhook; this is for pushes whose webhook was lost.
 _SECONDS_BETWEEN_REGENERATIONS = 600
 _SECONDS_AFTER_AN_ERROR = 5
-# How often it is seen whether discovery is due.
-_SECONDS_BETWEEN_DISCOVERIES = 60
 _SECONDS_BETWEEN_FORGETTING = 3600
 _SECONDS_UNTIL_FAILURES_ARE_LISTED = 30
 _SECONDS_AFTER_AN_OUTAGE = 60
@@ -151,7 +150,7 @@ class Workers:
         await self._reconciler.backlog.work_off(self._stopping)
 
     async def _rest_and_discover(self) -> None:
-        await self._rest(_SECONDS_BETWEEN_DISCOVERIES)
+        await self._rest(SECONDS_BETWEEN_TURNS)
         if not self._stopping.is_set():
             await self._watch.look_when_due()
 

@@ -1,6 +1,6 @@
-"""Webhook deliveries in the store, as the tests put them there and look at them.
+"""Webhook deliveries and leases in the store, as the tests put them there and look at them.
 
-The bot takes them in by groups, and concludes them together with the next lease.
+The bot takes deliveries in by groups, and concludes them together with the next lease.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from sqlalchemy import select, text
 from kmodbot.bot.store.deliveries import Deliveries, Delivery
 from kmodbot.bot.store.tables import WAITING
 from kmodbot.bot.store.tables import deliveries as table
+from kmodbot.bot.store.tables import leases as lease_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kmodbot.bot.store.leases import Leases
 
 
 async def receive(deliveries: Deliveries, delivery: Delivery, now: datetime) -> bool:
@@ -39,3 +42,10 @@ async def waiting(deliveries: Deliveries, limit: int = 10) -> Sequence[Delivery]
     )
     async with deliveries._database.reading() as connection:
         return [Delivery(*row) for row in await connection.execute(statement)]
+
+
+async def holder(leases: Leases, name: str) -> str | None:
+    """Return who took the lease last, ``NOBODY`` when it was given back."""
+    statement = select(lease_table.c.holder).where(lease_table.c.name == name)
+    async with leases._database.reading() as connection:
+        return await connection.scalar(statement)

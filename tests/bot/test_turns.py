@@ -14,6 +14,7 @@ from kmodbot.bot.repairs.turns import Turns
 from kmodbot.bot.store.database import Database
 from kmodbot.bot.store.leases import NOBODY, LeaseLost, Leases
 from tests.bot.conftest import eventually
+from tests.bot.stored import holder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,7 +86,7 @@ async def test_work_that_is_done_is_due_again_when_its_interval_is_over(
     assert await is_theirs(mine)
 
     assert not await is_theirs(theirs)
-    assert await leases.holder("work") == NOBODY
+    assert await holder(leases, "work") == NOBODY
     await theirs.hasten("work")
     assert await is_theirs(theirs)
 
@@ -146,7 +147,7 @@ async def test_work_is_given_up_when_another_process_has_taken_it_over(
     with pytest.raises(LeaseLost):
         await work()
 
-    assert await leases.holder("work") == "another"
+    assert await holder(leases, "work") == "another"
     assert not await is_theirs(theirs)
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kmodbot.bot import keys
 from kmodbot.bot.actions import Action
-from kmodbot.bot.store.database import Database
-from kmodbot.bot.store.leases import Leases
 from kmodbot.discovery.al2023 import DiscoveredKernel, Discovery, Outcome, Sighting
 from kmodbot.kernels import Kernel
 from tests.bot.conftest import (
@@ -23,14 +20,12 @@ from tests.bot.conftest import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.watch import Watch
     from kmodbot.sandbox import Sandbox
     from tests.bot.conftest import Bot
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 OK = Outcome("https://repository.example", ("x86_64",), "ok")
 AWAY = Outcome("https://repository.example", ("x86_64",), "unknown", reason="timed out")
 
@@ -255,18 +250,3 @@ async def test_what_is_new_can_be_built_for_the_newest_version_that_was_asked_fo
 
     assert [run.inputs["driver_version"] for run in github.runs] == ["v0.9.0", "v0.10.0", "v0.10.0"]
     assert github.runs[-1].inputs["kernel_version"] == kernel(2).release
-
-
-async def test_one_of_several_processes_looks_when_it_is_due(tmp_path: Path) -> None:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/kmodbot.db")
-    await database.migrate()
-    leases = Leases(database)
-    hour = timedelta(hours=1)
-
-    assert await leases.take("discovery", "one", NOW, NOW + hour)
-    assert not await leases.take("discovery", "two", NOW, NOW + hour)
-    await leases.conclude("discovery", "one", NOW + 24 * hour, "{}")
-    assert not await leases.take("discovery", "one", NOW + 2 * hour, NOW + 3 * hour)
-    assert await leases.take("discovery", "two", NOW + 25 * hour, NOW + 26 * hour)
-    assert await leases.result("discovery") == "{}"
-    await database.close()

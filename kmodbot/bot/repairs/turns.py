@@ -94,6 +94,10 @@ class Turns:
         """Let the next turn of a piece of work come now."""
         await self._leases.hasten(work, await self._leases.now())
 
+    async def now(self) -> datetime:
+        """Return the time by the clock that all processes share."""
+        return await self._leases.now()
+
     async def result(self, work: str) -> str | None:
         """Return what was recorded of the work, by whichever process."""
         return await self._leases.result(work)

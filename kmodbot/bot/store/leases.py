@@ -60,15 +60,6 @@ class Leases:
         """Record what the work has brought so far, unless another has taken the lease."""
         await self._change(name, holder, result=result)
 
-    async def conclude(self, name: str, holder: str, until: datetime, result: str) -> None:
-        """Record what the work brought, and that it is not due before ``until``."""
-        await self._change(name, holder, expires_at=until, result=result)
-
-    async def holder(self, name: str) -> str | None:
-        """Return who took the lease last, ``NOBODY`` when it was given back."""
-        async with self._database.reading() as connection:
-            return await connection.scalar(select(leases.c.holder).where(leases.c.name == name))
-
     async def result(self, name: str) -> str | None:
         """Return what the work brought when it was last done, by whichever process."""
         async with self._database.reading() as connection:

@@ -98,7 +98,8 @@ async def use_everything(database: Database) -> None:
     await deliveries.lease("me", NOW, NOW, 1)
     await deliveries.forget(NOW, DeliveryState.DEAD)
     await leases.take("work", "me", NOW, NOW)
-    await leases.conclude("work", "me", NOW, "{}")
+    await leases.record("work", "me", "{}")
+    await leases.give_back("work", "me", NOW)
     seen = Discovery(
         kernel(release), ("core",), buildable=True, first_seen_at=NOW, last_seen_at=NOW
     )
