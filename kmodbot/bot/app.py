@@ -116,7 +116,7 @@ async def _assemble(app: web.Application) -> AsyncIterator[None]:
             adoption = Adoption(settings, builds, index)
             completion = Completion(settings, builds, index, runs, contents, changes, adoption)
             turns = Turns(Leases(database), settings.claim_seconds)
-            proposals = Proposals(builds, discoveries, contents, Pulls(client), turns)
+            proposals = Proposals(builds, discoveries, contents, Pulls(client, repository), turns)
             watch = Watch(
                 settings,
                 builds,

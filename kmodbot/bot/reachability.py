@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.metrics import GitHubMetrics
 
+_REDIRECTION = 300
 _SERVER_ERROR = 500
 # What these answer to the App itself says whether anything else can be asked at all.
-_IDENTIFYING = frozenset({"token", "installation"})
+_TOKEN = "token"  # noqa: S105  # not a secret
+_IDENTIFYING = frozenset({_TOKEN, "installation"})
 _REFUSALS = frozenset({401, 403, 404})
 # A single error is no outage.
 _SECONDS_UNTIL_AN_OUTAGE = 60.0
@@ -35,8 +37,8 @@ class Reachability:
         self._answered_at: float | None = None
         self._failing_since: float | None = None
         self._failure = ""
-        self._refused_since: float | None = None
-        self._refusal = ""
+        # Since when and why the App is not let in, by the kind of call that said so.
+        self._refusals: dict[str, tuple[float, str]] = {}
         self._had_token = False
         self._checked_at: float | None = None
 
@@ -45,11 +47,13 @@ class Reachability:
         self._metrics.called(kind, status, seconds, remaining)
         now = self._clock()
         if kind in _IDENTIFYING and status in _REFUSALS:
-            self._refused_since = now if self._refused_since is None else self._refused_since
-            self._refusal = self._refusal or f"it does not let the App in ({status})"
+            self._refusals.setdefault(_TOKEN, (now, f"it does not let the App in ({status})"))
             return
-        if kind == "token" and 0 < status < _SERVER_ERROR:
-            self._refused_since, self._refusal, self._had_token = None, "", True
+        if kind == _TOKEN and 0 < status < _SERVER_ERROR:
+            self._refusals.clear()
+            self._had_token = True
+        elif 0 < status < _REDIRECTION:
+            self._refusals.pop(kind, None)
         if 0 < status < _SERVER_ERROR:
             self._answered_at, self._failing_since = now, None
             return
@@ -60,20 +64,19 @@ class Reachability:
         """Take note that nothing is asked until then."""
         self._metrics.parked(until)
 
-    def denied(self, reason: str) -> None:
+    def denied(self, kind: str, reason: str) -> None:
         """Take note that GitHub does not let the App in, and of what to do about it."""
-        now = self._clock()
-        self._refused_since = now if self._refused_since is None else self._refused_since
-        self._refusal = f"it does not let the App in: {reason}"
+        since, _ = self._refusals.get(kind, (self._clock(), ""))
+        self._refusals[kind] = since, f"it does not let the App in: {reason}"
 
     def problem(self) -> str | None:
         """Say since when GitHub is away or refuses us; None while it is there, or may be."""
-        for since, reason, was_well in (
-            (self._refused_since, self._refusal, self._had_token),
-            (self._failing_since, self._failure, self._answered_at is not None),
-        ):
-            away = 0.0 if since is None else self._clock() - since
-            if since is not None and not (was_well and away < _SECONDS_UNTIL_AN_OUTAGE):
+        troubles = [(*refusal, self._had_token) for refusal in self._refusals.values()]
+        if self._failing_since is not None:
+            troubles.append((self._failing_since, self._failure, self._answered_at is not None))
+        for since, reason, was_well in troubles:
+            away = self._clock() - since
+            if not (was_well and away < _SECONDS_UNTIL_AN_OUTAGE):
                 return f"no good answer for {away:.0f} s: {reason}"
         return None
 
@@ -81,7 +84,7 @@ class Reachability:
         """Make one cheap call where nothing is known, at most one a minute."""
         now = self._clock()
         last = self._answered_at
-        failing = self._failing_since is not None or self._refused_since is not None
+        failing = self._failing_since is not None or bool(self._refusals)
         known = not failing and last is not None
         if known and last is not None and now - last < _SECONDS_ANSWERS_HOLD:
             return

@@ -255,6 +255,23 @@ class TestALostStore:
 
         assert len(github.pulls) == 1
 
+    async def test_what_was_declined_is_not_proposed_again_to_a_new_owner(
+        self, settings: Settings, github: Sandbox, tmp_path: Path
+    ) -> None:
+        async with running_bot(settings, github) as bot:
+            _, asked = await bot.ask()
+            await bot.finished(asked["build_id"])
+            await decline(bot)
+        lose(tmp_path)
+        github.rename("umbrella/hello-driver")
+
+        async with running_bot(settings, github) as bot:
+            await bot.reconcile()
+            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert await bot.app[keys.BUILDS].unproposed() == []
+
+        assert len(github.pulls) == 1
+
 
 async def decline(bot: Bot) -> None:
     """Close the only pull request and delete its branch, as a maintainer does."""

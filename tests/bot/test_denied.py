@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from kmodbot.bot.github.denials import denied
 from kmodbot.bot.github.errors import GitHubRefused
 from kmodbot.bot.secrets import Secret
+from kmodbot.sandbox import Fault
 from tests.bot.conftest import running_bot
 from tests.bot.test_observability import ready
 
@@ -78,6 +79,36 @@ async def test_what_keeps_the_app_out_is_said_with_what_to_do(
     assert "refuses the bot" in answer["error"]["message"]
     told = [line for line in caplog.records if words in line.getMessage()]
     assert {line.levelname for line in told} == {"ERROR"}
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(301, None), (400, None), (404, None), (422, None), (401, "not of one App"), (403, "lacks")],
+)
+async def test_only_a_refusal_of_the_app_is_taken_for_one(
+    settings: Settings,
+    github: Sandbox,
+    status: int,
+    words: str | None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kmodbot.bot.reachability._SECONDS_UNTIL_AN_OUTAGE", 0.0)
+    often = dataclasses.replace(settings, redeliver_seconds=1e-6)
+    fault = Fault(path="/app/hook/deliveries$", kind="status", status=status, times=99)
+    async with running_bot(often, github) as bot:
+        github.faults.add(fault)
+        await bot.reconcile()
+        answered, body = await ready(bot)
+        assert answered == (200 if words is None else 503)
+        assert (words or "ok") in str(body["checks"]["github"])
+
+        github.faults.clear()
+        await bot.reconcile()
+        assert (await ready(bot))[0] == 200
+
+    assert not github.faults.idle
     assert "Traceback" not in caplog.text
 
 

@@ -44,7 +44,7 @@ class Watcher:
     def parked(self, until: datetime | None) -> None:
         self.silences.append(until)
 
-    def denied(self, reason: str) -> None:
+    def denied(self, kind: str, reason: str) -> None:
         """Take no note."""
 
 

@@ -272,7 +272,7 @@ class TestReachability:
         github.called(kind, status, 0.1, None)
         assert f"does not let the App in ({status})" in (github.problem() or "")
 
-        github.denied("the App is not installed")
+        github.denied("token", "the App is not installed")
         assert "the App is not installed" in (github.problem() or "")
 
         # What the App may read as itself, or with an older token, says nothing about the next one.
@@ -282,6 +282,26 @@ class TestReachability:
 
         github.called("token", 201, 0.1, None)
         assert github.problem() is None
+
+    def test_a_refusal_ends_where_it_came_from(self, github: Reachability, clock: Clock) -> None:
+        github.called("token", 201, 0.1, None)
+        github.called("deliveries", 403, 0.1, None)
+        github.denied("deliveries", "a permission is missing")
+        clock.now = 61
+        for kind, status in (("run", 200), ("deliveries", 301), ("deliveries", 404)):
+            github.called(kind, status, 0.1, None)
+            assert "a permission is missing" in (github.problem() or "")
+
+        github.called("deliveries", 200, 0.1, None)
+        assert github.problem() is None
+
+    def test_what_the_app_reads_as_itself_does_not_end_that_it_gets_no_token(
+        self, github: Reachability
+    ) -> None:
+        github.denied("token", "the installation is suspended")
+        github.called("deliveries", 200, 0.1, None)
+
+        assert "suspended" in (github.problem() or "")
 
     async def test_github_is_asked_once_a_minute_at_most(
         self, github: Reachability, clock: Clock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ import pytest
 
 from kmodbot.bot import keys
 from kmodbot.bot.github import hooks
+from kmodbot.bot.github.errors import GitHubDenied, GitHubGone, GitHubUnavailable
 from kmodbot.bot.github.hooks import HookDeliveries, HookDelivery
 from kmodbot.bot.repairs import redelivery
 from kmodbot.bot.repairs.redelivery import failures
@@ -82,6 +84,42 @@ async def test_what_is_too_much_to_be_read_at_once_is_read_later(
     assert await read(8) == [5]
     assert await read(8) == [4]
     assert await read(8) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        (GitHubGone(404, "Not Found"), False),
+        (GitHubUnavailable("GitHub answered 502"), True),
+        (GitHubDenied(401, "not let in", "another key"), True),
+    ],
+)
+async def test_a_place_in_the_list_that_is_gone_is_not_gone_back_to(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, is_kept: bool
+) -> None:
+    monkeypatch.setattr(hooks, "_PAGES", 1)
+    asked: list[str] = []
+    place = "/app/hook/deliveries?cursor=1"
+    pages_to_come = [None, None, place]
+
+    class Client:
+        async def page_as_app(self, url: str) -> tuple[list[dict[str, object]], str | None]:
+            asked.append(url)
+            if url == place:
+                raise error
+            return [], pages_to_come.pop()
+
+    deliveries = HookDeliveries(cast("GitHubClient", Client()))
+    await deliveries.since(NOW)
+    monkeypatch.setattr(hooks, "_PAGES", 2)
+    with pytest.raises(GitHubUnavailable):
+        await deliveries.since(NOW)
+    asked.clear()
+
+    with pytest.raises(GitHubUnavailable) if is_kept else nullcontext():
+        await deliveries.since(NOW)
+
+    assert (place in asked) is is_kept
 
 
 @pytest.fixture

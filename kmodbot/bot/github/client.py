@@ -25,7 +25,7 @@ from kmodbot.bot.github.identity import Identity
 from kmodbot.bot.github.pace import Pace, Shared, Silence, Unshared
 from kmodbot.bot.github.quota import Quota
 from kmodbot.bot.github.tokens import InstallationTokens, Purpose
-from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved
+from kmodbot.bot.github.transport import HEADERS, CallObserver, Transport, Unobserved, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _CACHED_ANSWERS = 512
 _JSON = "application/vnd.github+json"
+# What else the App may be answered as itself is about what it asks for.
+_DENIALS = frozenset({401, 403})
 
 
 class GitHubClient:
@@ -75,7 +77,6 @@ class GitHubClient:
         self._tokens = InstallationTokens(
             self._repository, self._ask_as_app, self._identity.now, self._known
         )
-        self.owner = settings.repository.split("/")[0]
         self._confirm: Callable[[], Awaitable[object]] | None = None
         self._has_moved: Callable[[], None] = _nothing
         self._shared = shared or Unshared()
@@ -162,7 +163,7 @@ class GitHubClient:
         """Read one page of a list of the App's own; return it and the address of the next one.
 
         Raises:
-            GitHubDenied: GitHub does not know the App.
+            GitHubDenied: GitHub does not let the App in.
 
         """
         try:
@@ -170,8 +171,10 @@ class GitHubClient:
                 lambda jwt: self._as_app.page(path, jwt)
             )
         except GitHubRefused as error:
+            if error.status not in _DENIALS:
+                raise
             denial = denied(error)
-            self._observer.denied(denial.reason)
+            self._observer.denied(kind_of(path), denial.reason)
             raise denial from error
         return page
 
@@ -244,7 +247,7 @@ class GitHubClient:
         try:
             return await self._tokens.get(purpose)
         except GitHubDenied as denial:
-            self._observer.denied(denial.reason)
+            self._observer.denied("token", denial.reason)
             raise
 
     async def _ask_as_app(self, method: str, url: str, body: dict[str, Any] | None) -> Any:

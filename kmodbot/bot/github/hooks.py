@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dateutil.parser import isoparse
 
+from kmodbot.bot.github.errors import GitHubRefused, GitHubUnavailable
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -62,7 +64,19 @@ class HookDeliveries:
         new.
 
         https://docs.github.com/en/rest/apps/webhooks#list-deliveries-for-an-app-webhook
+
+        Raises:
+            GitHubUnavailable: the list cannot be read now.
+
         """
+        try:
+            return await self._read(moment)
+        except GitHubRefused as error:
+            # A place where reading stopped may be gone, and would be refused every time.
+            self._left = []
+            raise GitHubUnavailable(f"GitHub does not list the deliveries: {error}") from error
+
+    async def _read(self, moment: datetime) -> list[HookDelivery]:
         found: list[HookDelivery] = []
         left: list[tuple[str, datetime]] = []
         pages = _PAGES

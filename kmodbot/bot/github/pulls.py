@@ -11,6 +11,7 @@ from kmodbot.bot.github.tokens import Purpose
 
 if TYPE_CHECKING:
     from kmodbot.bot.github.client import GitHubClient
+    from kmodbot.bot.github.repository import RepositoryInfo
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,9 @@ class PullRequest:
 class Pulls:
     """The pull requests of the repository."""
 
-    def __init__(self, client: GitHubClient) -> None:
+    def __init__(self, client: GitHubClient, repository: RepositoryInfo) -> None:
         self._client = client
+        self._repository = repository
 
     async def create(self, pull: PullRequest) -> bool:
         """Open a pull request; False when its branch has an open one already.
@@ -53,7 +55,9 @@ class Pulls:
 
         https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
         """
-        query = {"head": f"{self._client.owner}:{branch}", "state": "closed", "per_page": "30"}
+        # Whoever has the repository now: under the name of a former owner nothing is found.
+        owner, _, _ = (await self._repository.facts()).full_name.partition("/")
+        query = {"head": f"{owner}:{branch}", "state": "closed", "per_page": "30"}
         pulls = await self._client.get(f"/pulls?{urlencode(query)}", cached=False)
         return any(
             pull["merged_at"] is None and f"[{package}]" in (pull["body"] or "") for pull in pulls

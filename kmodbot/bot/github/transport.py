@@ -57,8 +57,11 @@ class CallObserver(Protocol):
     def parked(self, until: datetime | None) -> None:
         """Take note that nothing is asked until then; None when GitHub serves us again."""
 
-    def denied(self, reason: str) -> None:
-        """Take note that GitHub does not let the App in; ``reason`` says what to do about it."""
+    def denied(self, kind: str, reason: str) -> None:
+        """Take note that GitHub does not let the App in; ``reason`` says what to do about it.
+
+        It holds until a call of that ``kind`` is answered well, or a token is had.
+        """
 
 
 class Unobserved:
@@ -70,7 +73,7 @@ class Unobserved:
     def parked(self, until: datetime | None) -> None:
         """Do nothing."""
 
-    def denied(self, reason: str) -> None:
+    def denied(self, kind: str, reason: str) -> None:
         """Do nothing."""
 
 
