@@ -138,7 +138,7 @@ async def test_nothing_is_left_running_when_the_sandbox_stops(tmp_path: Path) ->
         assert all(is_running(number) for number in numbers)
     # What is killed ends a little later, and nobody waits for the children of a child.
     async with asyncio.timeout(20):
-        while any(is_running(number) for number in numbers):  # noqa: ASYNC110  # the kernel tells nobody
+        while any(is_running(number) for number in numbers):  # the kernel tells nobody
             await asyncio.sleep(0.01)
 
 
