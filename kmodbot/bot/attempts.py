@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _STORE_OUTAGE = (OSError, InterfaceError, OperationalError, PoolTimeout, *POSTGRESQL_ERRORS)
 
 
-async def attempt(what: str, step: Callable[..., Awaitable[None]], *arguments: Any) -> bool:
+async def attempt(what: str, step: Callable[..., Awaitable[object]], *arguments: Any) -> bool:
     """Take one step; report an error instead of letting it stop the others."""
     try:
         await step(*arguments)

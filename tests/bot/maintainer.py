@@ -45,6 +45,10 @@ class Maintainer:
         """Close a pull request without merging it."""
         await self._send("PATCH", f"/pulls/{number}", {"state": "closed"})
 
+    async def delete_branch(self, name: str) -> None:
+        """Press "Delete branch" of a pull request."""
+        await self._send("DELETE", f"/git/refs/heads/{name}")
+
     async def merge(self, number: int) -> None:
         """Merge a pull request."""
         await self._send("PUT", f"/pulls/{number}/merge", {})

@@ -218,15 +218,11 @@ class TestALostStore:
     async def test_what_was_declined_is_not_proposed_again(
         self, settings: Settings, github: Sandbox, tmp_path: Path
     ) -> None:
-        async with running_bot(settings, github) as bot:
-            _, asked = await bot.ask()
-            await bot.finished(asked["build_id"])
-            await decline(bot)
-        lose(tmp_path)
+        build_id = await declined_before_the_store_was_lost(settings, github, tmp_path)
 
         async with running_bot(settings, github) as bot:
             await bot.reconcile()
-            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert (await bot.status(build_id))["status"] == "done"
             assert await bot.app[keys.BUILDS].unproposed() == []
             assert len(github.pulls) == 1
 
@@ -239,11 +235,7 @@ class TestALostStore:
     async def test_what_was_declined_is_not_proposed_again_when_a_node_asks(
         self, settings: Settings, github: Sandbox, tmp_path: Path
     ) -> None:
-        async with running_bot(settings, github) as bot:
-            _, asked = await bot.ask()
-            await bot.finished(asked["build_id"])
-            await decline(bot)
-        lose(tmp_path)
+        await declined_before_the_store_was_lost(settings, github, tmp_path)
         # GitHub keeps runs for a while, and packages for good.
         github.runs.clear()
 
@@ -258,35 +250,36 @@ class TestALostStore:
     async def test_what_was_declined_is_not_proposed_again_to_a_new_owner(
         self, settings: Settings, github: Sandbox, tmp_path: Path
     ) -> None:
-        async with running_bot(settings, github) as bot:
-            _, asked = await bot.ask()
-            await bot.finished(asked["build_id"])
-            await decline(bot)
-        lose(tmp_path)
+        build_id = await declined_before_the_store_was_lost(settings, github, tmp_path)
         github.rename("umbrella/hello-driver")
 
         async with running_bot(settings, github) as bot:
             await bot.reconcile()
-            assert (await bot.status(asked["build_id"]))["status"] == "done"
+            assert (await bot.status(build_id))["status"] == "done"
             assert await bot.app[keys.BUILDS].unproposed() == []
 
         assert len(github.pulls) == 1
 
 
-async def decline(bot: Bot) -> None:
-    """Close the only pull request and delete its branch, as a maintainer does."""
-    (pull,) = bot.github.pulls
-    repository = f"{bot.github.api_url}/repos/acme/hello-driver"
-    session = bot.client.session
-    headers = {"Authorization": f"Bearer {bot.github.maintainer_token}"}
-    closed = {"state": "closed"}
-    async with session.patch(
-        f"{repository}/pulls/{pull.number}", json=closed, headers=headers
-    ) as answer:
-        assert answer.status == 200
-    ref = f"{repository}/git/refs/heads/{pull.head_ref}"
-    async with session.delete(ref, headers=headers) as answer:
-        assert answer.status == 204
+async def decline(github: Sandbox) -> None:
+    """Close the only pull request and delete its branch."""
+    (pull,) = github.pulls
+    maintainer = Maintainer(github)
+    await maintainer.close(pull.number)
+    await maintainer.delete_branch(pull.head_ref)
+
+
+async def declined_before_the_store_was_lost(
+    settings: Settings, github: Sandbox, directory: Path
+) -> str:
+    """Have a kernel built whose pull request is declined, and lose the store; return the build."""
+    async with running_bot(settings, github) as bot:
+        _, asked = await bot.ask()
+        await bot.finished(asked["build_id"])
+        await decline(github)
+    lose(directory)
+    build_id: str = asked["build_id"]
+    return build_id
 
 
 class TestAnOlderBackup:

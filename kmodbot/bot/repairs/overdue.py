@@ -14,7 +14,7 @@ from kmodbot.bot.logs import bind
 if TYPE_CHECKING:
     from kmodbot.bot.build import Build
     from kmodbot.bot.completion import Completion
-    from kmodbot.bot.github.runs import Runs, WorkflowRun
+    from kmodbot.bot.github.runs import Runs
     from kmodbot.bot.settings import Settings
     from kmodbot.bot.store.builds import Builds
 
@@ -70,19 +70,16 @@ class Overdue:
         )
         if oldest is None:
             return
+        # The builds of one release share one look at what it holds.
         asked_at = time.monotonic()
         async with aclosing(self._runs.listed(oldest - CLOCK_SKEW, now + CLOCK_SKEW)) as listed:
             async for run in listed:
                 build = wanted.pop(run.id, None)
                 if build is not None:
                     with bind(build=build.id, run=run.id):
-                        await attempt(f"build {build.id}", self._compare, run, asked_at)
+                        await attempt(f"build {build.id}", self._completion.compare, run, asked_at)
                 if not wanted:
                     break
-
-    async def _compare(self, run: WorkflowRun, asked_at: float) -> None:
-        # The builds of one release share one look at what it holds.
-        await self._completion.compare(run, since=asked_at)
 
     async def _ask(self, build: Build) -> None:
         if build.run_id is not None:

@@ -57,7 +57,7 @@ class Recovery:
             async for run in listed:
                 if await self._is_news(run):
                     with bind(run=run.id):
-                        await attempt(f"run {run.id}", self._compare, run, asked_at)
+                        await attempt(f"run {run.id}", self._completion.compare, run, asked_at)
         await self._turns.done_until(WORK, now)
 
     async def _since(self, now: datetime) -> datetime:
@@ -73,6 +73,3 @@ class Recovery:
         if build is None:
             return True
         return build.phase is Phase.ERROR and run.attempt > build.run_attempt
-
-    async def _compare(self, run: WorkflowRun, asked_at: float) -> None:
-        await self._completion.compare(run, since=asked_at)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kmodbot.bot.build import Build
     from kmodbot.bot.completion import Completion
-    from kmodbot.bot.github.runs import Runs, WorkflowRun
+    from kmodbot.bot.github.runs import Runs
     from kmodbot.bot.repairs.turns import Turns
     from kmodbot.bot.store.builds import Builds
 
@@ -96,11 +96,8 @@ class Reruns:
                 build = wanted.pop(run.id, None)
                 if build is not None and run.attempt > build.run_attempt:
                     with bind(build=build.id, run=run.id):
-                        await attempt(f"build {build.id}", self._compare, run, asked_at)
+                        await attempt(f"build {build.id}", self._completion.compare, run, asked_at)
                 if not wanted:
                     return None
                 count, last = count + 1, run.created_at
         return last if count >= self._runs.most_listed else None
-
-    async def _compare(self, run: WorkflowRun, asked_at: float) -> None:
-        await self._completion.compare(run, since=asked_at)

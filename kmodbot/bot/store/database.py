@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kmodbot.bot.store import migrating
 from kmodbot.bot.store.clock import SharedClock
-from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, open_engines
+from kmodbot.bot.store.engines import POSTGRESQL_ERRORS, SECONDS_TO_CLOSE, open_engines
 from kmodbot.bot.store.tables import UtcDateTime
 from kmodbot.bot.store.urls import is_postgresql, shown
 from kmodbot.bot.store.writer import SQLiteWriter
@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How long a database has for its good-bye. What was committed is safe without it.
-_SECONDS_TO_CLOSE = 2.0
 # What a database that cannot be reached, or that refuses, raises.
 UNUSABLE = (OSError, SQLAlchemyError, *POSTGRESQL_ERRORS)
 
@@ -166,7 +164,7 @@ class Database:
     async def close(self) -> None:
         """Close all connections, in time even when the database does not answer any more."""
         closing = asyncio.ensure_future(self._dispose())
-        _, hanging = await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE)
+        _, hanging = await asyncio.wait({closing}, timeout=SECONDS_TO_CLOSE)
         self._is_closed = True
         if not hanging:
             return closing.result()
@@ -176,7 +174,7 @@ class Database:
         for connection in [*self._opened]:
             connection.terminate()
         # That ends the waiting for a server; what hangs otherwise is left to itself.
-        await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE if self._opened else 0)
+        await asyncio.wait({closing}, timeout=SECONDS_TO_CLOSE if self._opened else 0)
         closing.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
         closing.cancel()
         return None

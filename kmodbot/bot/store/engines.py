@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # What a server raises that refuses, and the driver when it cannot go on.
 POSTGRESQL_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError)
+# How long a database has for its good-bye. What was committed is safe without it.
+SECONDS_TO_CLOSE = 2.0
 _CONNECT_SECONDS = 10
-_SECONDS_TO_CLOSE = 2.0
 _ROWS_AT_ONCE = 64
 _STATEMENT_SECONDS = 60
 # How long a request may wait for a connection while all are busy.
@@ -105,7 +106,7 @@ class _Connection(aiosqlite.Connection):
 
     async def close(self) -> None:
         closing = asyncio.ensure_future(super().close())
-        _, hanging = await asyncio.wait({closing}, timeout=_SECONDS_TO_CLOSE)
+        _, hanging = await asyncio.wait({closing}, timeout=SECONDS_TO_CLOSE)
         if not hanging:
             return closing.result()
         closing.cancel()

@@ -78,7 +78,7 @@ class _Batch:
         self.deliveries: list[Delivery] = []
         self._waiting: list[asyncio.Future[bool]] = []
         self._loop = asyncio.get_running_loop()
-        self._open_until = self._loop.time() + min(_SECONDS_OPEN, _LONGEST_SECONDS / 2)
+        self._open_until = self._loop.time() + _SECONDS_OPEN
         self._limit = self._loop.call_later(_LONGEST_SECONDS, self._tell, TimeoutError())
 
     @property

@@ -95,6 +95,7 @@ async def test_whoever_waits_for_a_store_that_hangs_is_told_in_time(
     counted: CountedDeliveries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake_module, "_LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(intake_module, "_SECONDS_OPEN", 0.05)
     counted.gate.clear()
     intake = Intake(counted)
 
