@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from kmodbot.bot.actions import Action
 from kmodbot.bot.addresses import http_url, is_local
 from kmodbot.bot.auth.issuers import IssuerSettings
-from kmodbot.bot.auth.reading import read_issuers
+from kmodbot.bot.auth.reading import read_issuers, words
 from kmodbot.bot.auth.tokens import ApiToken, parse_api_tokens
 from kmodbot.bot.choices import Downloads, LogFormat, LogLevel
 from kmodbot.bot.repository import KnownRepository
@@ -220,10 +220,7 @@ def _private_key_file(value: str) -> Secret:
 
 
 def _secrets(value: str) -> tuple[Secret, ...]:
-    secrets = tuple(Secret(part.strip()) for part in value.split(",") if part.strip())
-    if not secrets:
-        raise ValueError("expected at least one value (several are separated by commas)")
-    return secrets
+    return tuple(Secret(word) for word in words(value))
 
 
 def _count(value: str) -> int:
